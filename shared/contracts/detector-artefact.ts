@@ -1,0 +1,78 @@
+// The detector as it is stored, signed for one model and loaded by the edge.
+import { z } from 'zod';
+import { detectorParametersMax } from '../limits.ts';
+import { digestSchema, extractionPlanSchema } from './extraction.ts';
+
+/** Vector designs: `rank-gaps` (A) and `strict` (B). */
+export const vectorDesigns = ['rank-gaps', 'strict'] as const;
+export type VectorDesign = (typeof vectorDesigns)[number];
+
+/** Ranks of the logits that a vector reads; of many classes only the first ten tell anything. */
+export const vectorRanksMax = 10;
+
+const base64Schema = z.base64();
+
+/** One fully connected layer. Weights are little-endian float32 in base64, row-major [outputs, inputs]. */
+export const denseLayerSchema = z.strictObject({
+  inputs: z.int().positive(),
+  outputs: z.int().positive(),
+  weights: base64Schema,
+  biases: base64Schema,
+});
+
+/** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
+export const detectorArtefactSchema = z.strictObject({
+  format: z.literal('nccr-guard/detector'),
+  format_version: z.literal(1),
+  name: z.string().min(1),
+  version: z.string().min(1),
+  created_at: z.iso.datetime(),
+  /** The model that this detector was calibrated for; it serves no other. */
+  model: z.strictObject({
+    name: z.string().min(1),
+    digest: digestSchema,
+    input_name: z.string().min(1),
+    input_shape: z.array(z.int().positive()).min(1),
+    output_name: z.string().min(1),
+    classes: z.int().min(2),
+  }),
+  plan: extractionPlanSchema,
+  vector: z.strictObject({ design: z.enum(vectorDesigns), length: z.int().positive() }),
+  /** Each entry is standardised as (v - mean) / deviation and clipped to ±clip. */
+  standardise: z.strictObject({
+    mean: z.array(z.number()),
+    deviation: z.array(z.number().positive()),
+    clip: z.number().positive(),
+  }),
+  /** Fully connected layers with ReLU between them; the last has two outputs, clean and adversarial. */
+  mlp: z.strictObject({
+    layers: z.array(denseLayerSchema).min(1).max(4),
+    parameters: z.int().positive().max(detectorParametersMax),
+  }),
+  /** The same standardisation and layers as an ONNX file: `vectors [n, length]` to `scores [n]`. */
+  onnx: base64Schema,
+  threshold: z.strictObject({
+    /** An input is flagged where its score is greater. Scores are adversarial logit - clean logit. */
+    value: z.number(),
+    target_fpr: z.number().gt(0).lt(1),
+    /** 95 % interval of the false positive rate that this calibration really has. */
+    fpr_ci95: z.tuple([z.number(), z.number()]),
+    calibration_samples: z.int().positive(),
+  }),
+  /** What the detector was made from. Digests are of the image rows used, so that sets can be shown to be disjoint. */
+  calibration: z.strictObject({
+    seed: z.int(),
+    training: z.strictObject({ images: z.int(), digest: digestSchema, clean: z.int(), adversarial: z.int() }),
+    threshold: z.strictObject({ images: z.int(), digest: digestSchema }),
+    attacks: z.array(z.string()),
+    dataset: z.string(),
+  }),
+  /** Vectors with their scores: whoever loads the artefact scores them first and refuses it where they differ. */
+  self_check: z.strictObject({
+    vectors: z.array(z.array(z.number())).min(1),
+    scores: z.array(z.number()).min(1),
+  }),
+});
+
+export type DenseLayer = z.infer<typeof denseLayerSchema>;
+export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;

@@ -1,0 +1,121 @@
+// The plan of one compiled model, and the call that extracts logits and changes from it.
+import { z } from 'zod';
+import { bankRowsMax, copiesMax } from '../limits.ts';
+
+/** A SHA-256 digest as every contract writes it. */
+export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+/** Families of additive noise; their rows stand in the bank of the compiled graph. */
+export const noiseFamilies = ['gaussian', 'uniform'] as const;
+
+/** One segment of the noise bank and how many copies of an input draw from it. */
+export const noiseSegmentSchema = z.strictObject({
+  family: z.enum(noiseFamilies),
+  /** Bound of the noise in units of the input; `gaussian` is N(0, (epsilon/2)^2) clipped to it. */
+  epsilon: z.number().positive(),
+  rows: z.int().min(1).max(bankRowsMax),
+  copies: z.int().min(1).max(copiesMax),
+});
+
+/** What is read from one tensor of the protected model: see `changeColumns`. */
+export const tapSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('layer'), tensor: z.string().min(1) }),
+  z.strictObject({
+    kind: z.literal('channels'),
+    tensor: z.string().min(1),
+    index: z.array(z.int().min(0)).min(1),
+  }),
+  z.strictObject({
+    kind: z.literal('neurons'),
+    tensor: z.string().min(1),
+    index: z.array(z.int().min(0)).min(1),
+  }),
+]);
+
+/** How a model's inputs are perturbed and what is read from it. */
+export const extractionPlanSchema = z
+  .strictObject({
+    /** Lowest and highest valid value of the input; perturbed copies are clipped to it. */
+    input_range: z.tuple([z.number(), z.number()]),
+    noise: z.array(noiseSegmentSchema).min(1),
+    taps: z.array(tapSchema),
+  })
+  .refine((plan) => plan.input_range[0] < plan.input_range[1], 'input_range must rise')
+  .refine((plan) => planCopies(plan) <= copiesMax, `at most ${copiesMax} copies in all`);
+
+export type NoiseSegment = z.infer<typeof noiseSegmentSchema>;
+export type Tap = z.infer<typeof tapSchema>;
+export type ExtractionPlan = z.infer<typeof extractionPlanSchema>;
+
+/** What a compiled graph says of itself (stored in its ONNX metadata under `compiledModelKey`). */
+export const compiledModelSchema = z.strictObject({
+  format: z.literal('nccr-guard/compiled-model'),
+  format_version: z.literal(1),
+  model: z.strictObject({
+    name: z.string().min(1),
+    /** Digest of the protected model's file. */
+    digest: digestSchema,
+    /** Name of the protected model's own input, and its shape without the batch. */
+    input_name: z.string(),
+    input_shape: z.array(z.int().positive()),
+    /** Name of the protected model's own logits. */
+    output_name: z.string(),
+    classes: z.int().min(2),
+  }),
+  plan: extractionPlanSchema,
+  /** Which key made the bank: see `NoiseKey`. */
+  noise_key_id: z.string(),
+});
+
+export type CompiledModel = z.infer<typeof compiledModelSchema>;
+
+/** Key of the ONNX metadata entry that holds a `CompiledModel` as JSON. */
+export const compiledModelKey = 'nccr_guard';
+
+/** Tensor names of every compiled graph. `changes` is there only where the plan has taps. */
+export const compiledTensors = {
+  input: 'x',
+  noiseRows: 'noise_rows',
+  noiseSigns: 'noise_signs',
+  logits: 'logits',
+  changes: 'changes',
+} as const;
+
+/** Names of the flat OIP parameters by which a gpu-worker says which model answered. */
+export const extractionParameters = {
+  modelDigest: 'guard_model_digest',
+  compiledDigest: 'guard_compiled_digest',
+  noiseKeyId: 'guard_noise_key_id',
+} as const;
+
+/** Number of perturbed copies that a plan makes of each input: N. */
+export function planCopies(plan: { readonly noise: readonly NoiseSegment[] }): number {
+  return plan.noise.reduce((sum, segment) => sum + segment.copies, 0);
+}
+
+/** Number of rows of a plan's noise bank; segments follow each other in the plan's order. */
+export function planBankRows(plan: { readonly noise: readonly NoiseSegment[] }): number {
+  return plan.noise.reduce((sum, segment) => sum + segment.rows, 0);
+}
+
+/** One column of `changes [R, D]`. */
+export interface ChangeColumn {
+  readonly tensor: string;
+  /** `change`: mean of |F(x') - F(x)|; `base`: mean of |F(x)| on the input itself. */
+  readonly quantity: 'change' | 'base';
+  readonly unit: { readonly kind: 'layer' } | { readonly kind: 'channel' | 'neuron'; readonly index: number };
+}
+
+/** Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, the others a change each. */
+export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeColumn[] {
+  return plan.taps.flatMap((tap): ChangeColumn[] => {
+    if (tap.kind === 'layer') {
+      return [
+        { tensor: tap.tensor, quantity: 'change', unit: { kind: 'layer' } },
+        { tensor: tap.tensor, quantity: 'base', unit: { kind: 'layer' } },
+      ];
+    }
+    const kind = tap.kind === 'channels' ? 'channel' : 'neuron';
+    return tap.index.map((index) => ({ tensor: tap.tensor, quantity: 'change', unit: { kind, index } }));
+  });
+}

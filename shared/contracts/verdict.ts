@@ -1,0 +1,74 @@
+// The verdict: a value that every part of the guard passes on and nobody bends.
+import { z } from 'zod';
+import { digestSchema } from './extraction.ts';
+
+/** Whether the guard looks on, and whether it may refuse. */
+export const guardModes = ['off', 'shadow', 'enforce'] as const;
+export type GuardMode = (typeof guardModes)[number];
+
+/** What a score means: `not_scored` and `error` are never a clean pass. */
+export const verdictKinds = ['allow', 'flag', 'block', 'not_scored', 'error'] as const;
+export type VerdictKind = (typeof verdictKinds)[number];
+
+/** Why an input could not be scored. */
+export const failureClasses = [
+  'timeout',
+  'overload',
+  'worker_unreachable',
+  'worker_auth',
+  'bad_worker_reply',
+  'no_detector',
+  'unsupported_input',
+  'body_too_large',
+  'client_cancel',
+] as const;
+export type FailureClass = (typeof failureClasses)[number];
+
+/** Which implementation computed a score. */
+export const scorers = ['onnxruntime-web', 'typescript'] as const;
+export type Scorer = (typeof scorers)[number];
+
+/** Score of one row of the batch. */
+export const rowVerdictSchema = z.object({
+  row: z.int().min(0),
+  verdict: z.enum(['allow', 'flag', 'block']),
+  score: z.number(),
+  /** SHA-256 of the row's float32 bytes: selects its noise. */
+  input_digest: digestSchema,
+});
+
+/** The verdict object (docs/interfaces.md). */
+export const verdictSchema = z.object({
+  id: z.string().describe('Also the id of its audit entry.'),
+  request_id: z.string(),
+  at: z.iso.datetime(),
+  verdict: z.enum(verdictKinds).describe('What the score means, whatever the mode; the worst of all rows.'),
+  mode: z.enum(guardModes),
+  enforced: z.boolean().describe('Whether the request was refused.'),
+  score: z.number().nullable().describe('Highest score of all rows: adversarial logit - clean logit.'),
+  threshold: z.number().nullable(),
+  target_fpr: z.number().nullable(),
+  fpr_ci95: z.tuple([z.number(), z.number()]).nullable(),
+  reasons: z.array(z.string()),
+  failure: z.object({ class: z.enum(failureClasses), code: z.string(), detail: z.string() }).nullable(),
+  rows: z.array(rowVerdictSchema),
+  detector: z
+    .object({
+      name: z.string(),
+      version: z.string(),
+      artefact: digestSchema,
+      model: z.string(),
+      model_digest: digestSchema,
+      compiled_digest: digestSchema.nullable(),
+      noise_key_id: z.string(),
+      scorer: z.enum(scorers).nullable(),
+    })
+    .nullable(),
+  policy: z.object({ id: z.string(), version: z.int() }),
+  timings_ms: z.object({ extract: z.number(), decide: z.number(), total: z.number() }),
+  taxonomy: z.array(z.string()).describe('MITRE ATLAS techniques that a refusal speaks of.'),
+  trace_id: z.string().nullable(),
+});
+
+export type RowVerdict = z.infer<typeof rowVerdictSchema>;
+export type Verdict = z.infer<typeof verdictSchema>;

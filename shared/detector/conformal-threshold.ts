@@ -1,0 +1,35 @@
+// Split conformal calibration: the threshold whose false positive rate is at most its target on clean inputs.
+import { GuardError } from '../errors.ts';
+
+/**
+ * Chooses the threshold from scores of clean inputs that took no part in training.
+ *
+ * With n exchangeable scores, flagging what exceeds the k-th smallest, k = ceil((n + 1)(1 - target)), flags a new clean
+ * input with probability at most the target.
+ * @param cleanScores [n], in any order, finite
+ * @param targetFpr in (0, 1)
+ * @returns the threshold and its rank k, 1 <= k <= n; an input is flagged where its score is greater
+ * @throws GuardError `invalid_dataset` where n is too small for the target
+ * @see Vovk et al., Algorithmic Learning in a Random World (2005), split (inductive) conformal prediction
+ */
+export function conformalThreshold(
+  cleanScores: ArrayLike<number>,
+  targetFpr: number,
+): { threshold: number; rank: number } {
+  const needed = conformalSamplesNeeded(targetFpr);
+  if (cleanScores.length < needed) {
+    throw new GuardError(
+      'invalid_dataset',
+      `a false positive rate of ${targetFpr} needs at least ${needed} clean calibration inputs, there are ${cleanScores.length}`,
+    );
+  }
+  const sorted = Float64Array.from(cleanScores).sort();
+  // A hair below, so that (n + 1)(1 - target) is not lifted over a whole number by rounding.
+  const rank = Math.ceil((sorted.length + 1) * (1 - targetFpr) - 1e-9);
+  return { threshold: sorted[rank - 1], rank };
+}
+
+/** Fewest clean inputs for which a finite threshold exists: ceil((n + 1)(1 - target)) <= n. */
+export function conformalSamplesNeeded(targetFpr: number): number {
+  return Math.ceil(1 / targetFpr - 1e-9) - 1;
+}

@@ -1,0 +1,90 @@
+// The neuron cover change rate by its plain definition: what every fast path is tested against.
+import { assert, assertShape } from '../assert.ts';
+
+/** Activations of one tapped tensor for an input and its perturbed copies: row 0 is the input. */
+export interface TappedActivations {
+  /** Row-major [copies + 1, neurons]. */
+  readonly values: Float32Array;
+  readonly copies: number;
+  /** Neurons of the tap: the product of its shape without the batch. */
+  readonly neurons: number;
+}
+
+/**
+ * Change of each neuron: the mean over copies of `|F_j(x'_k) - F_j(x)|`.
+ * @param activations of one tap, [copies + 1, neurons], any finite values
+ * @returns [neurons], each at least 0
+ * @throws Error where the values do not have the stated shape or there is no copy
+ * @see NCCR, section 3.2
+ */
+export function neuronChanges(activations: TappedActivations): Float64Array {
+  const { values, copies, neurons } = activations;
+  assertShape(values, [copies + 1, neurons], 'activations');
+  assert(copies > 0, 'a change needs at least one copy');
+  const changes = new Float64Array(neurons);
+  for (let copy = 1; copy <= copies; copy++) {
+    for (let neuron = 0; neuron < neurons; neuron++) {
+      changes[neuron] += Math.abs(values[copy * neurons + neuron] - values[neuron]);
+    }
+  }
+  for (let neuron = 0; neuron < neurons; neuron++) changes[neuron] /= copies;
+  return changes;
+}
+
+/**
+ * Change of a layer: the mean over its neurons and copies, beside the mean size of its activations on the input.
+ * @param activations of one tap, [copies + 1, neurons]
+ * @returns `change` and `base`, both at least 0; `change / base` is the relative change
+ * @see NCCR, section 3.2
+ */
+export function layerChange(activations: TappedActivations): { change: number; base: number } {
+  const changes = neuronChanges(activations);
+  let change = 0;
+  let base = 0;
+  for (let neuron = 0; neuron < activations.neurons; neuron++) {
+    change += changes[neuron];
+    base += Math.abs(activations.values[neuron]);
+  }
+  return { change: change / activations.neurons, base: base / activations.neurons };
+}
+
+/**
+ * Change of each channel: the mean over the positions of a channel and the copies.
+ * @param activations of one tap whose neurons are [channels, positions], row-major
+ * @param channels number of channels; divides the neurons
+ * @returns [channels], each at least 0
+ * @see NCCR, section 3.2
+ */
+export function channelChanges(activations: TappedActivations, channels: number): Float64Array {
+  assert(
+    activations.neurons % channels === 0,
+    `${activations.neurons} neurons do not make ${channels} channels`,
+  );
+  const positions = activations.neurons / channels;
+  const changes = neuronChanges(activations);
+  const means = new Float64Array(channels);
+  for (let neuron = 0; neuron < activations.neurons; neuron++) {
+    means[Math.floor(neuron / positions)] += changes[neuron] / positions;
+  }
+  return means;
+}
+
+/**
+ * The l2 norm of the change of all neurons of a tap, averaged over the copies: the scalar NCCR of a model or an input.
+ * @param activations of one tap, [copies + 1, neurons]
+ * @returns at least 0, in the unit of the activations
+ * @see NCCR, sections 3.2 and 4
+ */
+export function nccrL2(activations: TappedActivations): number {
+  const { values, copies, neurons } = activations;
+  assertShape(values, [copies + 1, neurons], 'activations');
+  let sum = 0;
+  for (let copy = 1; copy <= copies; copy++) {
+    let squares = 0;
+    for (let neuron = 0; neuron < neurons; neuron++) {
+      squares += (values[copy * neurons + neuron] - values[neuron]) ** 2;
+    }
+    sum += Math.sqrt(squares);
+  }
+  return sum / copies;
+}

@@ -1,0 +1,52 @@
+// Which rows of the bank perturb an input, and with which signs: keyed by the input's digest.
+import { type ExtractionPlan, planCopies } from '../contracts/extraction.ts';
+import { keyedBytes, type NoiseKey, sha256, toHex } from './noise-key.ts';
+
+/** The noise of one input: N row numbers of the bank and N signs. */
+export interface RowSelection {
+  /** [N], each a row of the whole bank. */
+  readonly rows: readonly number[];
+  /** [N], each 1 or -1. */
+  readonly signs: readonly number[];
+  /** `sha256:…` of the input's float32 bytes: same input, same noise. */
+  readonly inputDigest: string;
+}
+
+/**
+ * Selects the noise of one input by HMAC(key, digest of the input).
+ *
+ * The same input always gets the same noise, and without the key nobody can tell which. Within a segment rows are drawn
+ * without replacement where the segment has enough of them.
+ * @param input the elements of one input, float32; digested as little-endian bytes
+ * @returns rows and signs, in the order of the plan's segments
+ */
+export async function selectRows(
+  key: NoiseKey,
+  plan: Pick<ExtractionPlan, 'noise'>,
+  input: Float32Array,
+): Promise<RowSelection> {
+  const digest = await sha256(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
+  const copies = planCopies(plan);
+  // Four bytes a copy: 31 bits choose the row, so that the bias of the remainder stays under 2^-15 for the largest bank.
+  const bytes = await keyedBytes(key, { label: 'nccr-guard/rows/v1', context: digest, length: copies * 4 });
+  const words = new DataView(bytes.buffer);
+  const rows: number[] = [];
+  const signs: number[] = [];
+  let firstRow = 0;
+  for (const segment of plan.noise) {
+    const remaining = Array.from({ length: segment.rows }, (_, row) => firstRow + row);
+    for (let copy = 0; copy < segment.copies; copy++) {
+      const word = words.getUint32(rows.length * 4, true);
+      const drawn = (word >>> 1) % remaining.length;
+      rows.push(remaining[drawn]);
+      signs.push((word & 1) === 1 ? 1 : -1);
+      if (segment.copies <= segment.rows) {
+        // The last row takes the drawn one's place, so that a draw costs the same for any bank.
+        remaining[drawn] = remaining[remaining.length - 1];
+        remaining.length--;
+      }
+    }
+    firstRow += segment.rows;
+  }
+  return { rows, signs, inputDigest: `sha256:${toHex(digest)}` };
+}

@@ -1,0 +1,150 @@
+// Reads an Open Inference Protocol v2 body, JSON or with the binary extension, into tensors.
+import type { z } from 'zod';
+import {
+  type InferenceRequest,
+  type InferenceResponse,
+  inferenceRequestSchema,
+  inferenceResponseSchema,
+  type Parameters,
+  type WireTensor,
+} from '../contracts/inference.ts';
+import { type ErrorPlace, GuardError } from '../errors.ts';
+import { tensorElementsMax } from '../limits.ts';
+import { elementCount, type NamedTensor } from '../maths/tensor.ts';
+import { elementsFromBytes, elementsFromJson, isDatatype } from './elements.ts';
+import { parseJson } from './parse-json.ts';
+
+/** A body and the header that splits it. */
+export interface OipBody {
+  readonly bytes: Uint8Array;
+  /** Value of `Inference-Header-Content-Length`, where the message has one. */
+  readonly headerLength?: string | null | undefined;
+}
+
+/** A request with its tensors read. */
+export interface ReadRequest {
+  readonly id: string | undefined;
+  readonly parameters: Parameters;
+  readonly inputs: readonly NamedTensor[];
+  /** Outputs asked for; undefined means all. */
+  readonly outputs: InferenceRequest['outputs'];
+}
+
+/** An answer with its tensors read. */
+export interface ReadResponse extends Pick<InferenceResponse, 'model_name' | 'model_version' | 'id'> {
+  readonly parameters: Parameters;
+  readonly outputs: readonly NamedTensor[];
+}
+
+/**
+ * Reads an inference request.
+ * @param tensorElements largest number of elements of one tensor
+ * @throws GuardError `malformed_request` where it is no such message, `invalid_input` where a tensor is not what it says
+ */
+export function readRequest(body: OipBody, tensorElements = tensorElementsMax): ReadRequest {
+  const { json, rest } = splitBody(body);
+  const request = validate(inferenceRequestSchema, json);
+  const inputs = readTensors(request.inputs, { rest, list: 'inputs', tensorElements });
+  return { id: request.id, parameters: request.parameters ?? {}, inputs, outputs: request.outputs };
+}
+
+/**
+ * Reads the answer to an inference request.
+ * @throws GuardError `malformed_request` or `invalid_input`; callers turn it into the code of the neighbour that answered
+ */
+export function readResponse(body: OipBody, tensorElements = tensorElementsMax): ReadResponse {
+  const { json, rest } = splitBody(body);
+  const { model_name, model_version, id, parameters, outputs } = validate(inferenceResponseSchema, json);
+  return {
+    model_name,
+    ...(model_version === undefined ? {} : { model_version }),
+    ...(id === undefined ? {} : { id }),
+    parameters: parameters ?? {},
+    outputs: readTensors(outputs, { rest, list: 'outputs', tensorElements }),
+  };
+}
+
+function splitBody({ bytes, headerLength }: OipBody): { json: unknown; rest: Uint8Array } {
+  if (headerLength === undefined || headerLength === null)
+    return { json: parseJson(bytes), rest: new Uint8Array(0) };
+  if (!/^\d{1,10}$/.test(headerLength)) {
+    throw badHeaderLength(
+      `Inference-Header-Content-Length is ${JSON.stringify(headerLength)}, not a byte count`,
+    );
+  }
+  const length = Number(headerLength);
+  if (length === 0) throw badHeaderLength('a body without its JSON part is not supported');
+  if (length > bytes.length) {
+    throw badHeaderLength(`Inference-Header-Content-Length is ${length}, the body has ${bytes.length} bytes`);
+  }
+  return { json: parseJson(bytes.subarray(0, length)), rest: bytes.subarray(length) };
+}
+
+function readTensors(
+  tensors: readonly WireTensor[],
+  { rest, list, tensorElements }: { rest: Uint8Array; list: string; tensorElements: number },
+): NamedTensor[] {
+  const names = new Set<string>();
+  let offset = 0;
+  const read = tensors.map((tensor, index): NamedTensor => {
+    const where = `/${list}/${index}`;
+    if (names.has(tensor.name))
+      throw invalid(where, `a second tensor named ${tensor.name}`, 'malformed_request');
+    names.add(tensor.name);
+    const { name, shape, datatype } = tensor;
+    if (!isDatatype(datatype)) throw invalid(`${where}/datatype`, `datatype ${datatype} is not supported`);
+    const count = elementCount(shape);
+    if (count > tensorElements)
+      throw invalid(`${where}/shape`, `${count} elements; the limit is ${tensorElements}`);
+    const size = tensor.parameters?.binary_data_size;
+    if (size === undefined) {
+      if (tensor.data === undefined)
+        throw invalid(where, 'neither data nor binary_data_size', 'malformed_request');
+      return {
+        name,
+        shape,
+        datatype,
+        data: elementsFromJson(tensor.data, { datatype, shape }, `${where}/data`),
+      };
+    }
+    if (tensor.data !== undefined)
+      throw invalid(where, 'both data and binary_data_size', 'malformed_request');
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || size > rest.length - offset) {
+      const left = `${rest.length - offset} bytes are left of the body`;
+      throw invalid(where, `binary_data_size is ${String(size)}, ${left}`, 'malformed_request');
+    }
+    const bytes = rest.subarray(offset, offset + size);
+    offset += size;
+    return { name, shape, datatype, data: elementsFromBytes(bytes, { datatype, shape }, where) };
+  });
+  if (offset !== rest.length) {
+    throw badHeaderLength(
+      `${rest.length - offset} bytes follow the last tensor that the JSON part announces`,
+    );
+  }
+  return read;
+}
+
+function validate<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const places = parsed.error.issues
+    .slice(0, 8)
+    .map((issue): ErrorPlace => ({ pointer: `/${issue.path.map(String).join('/')}`, detail: issue.message }));
+  const first = places[0];
+  const detail = first === undefined ? 'not an inference message' : `${first.pointer}: ${first.detail}`;
+  throw new GuardError('malformed_request', detail, { places });
+}
+
+function badHeaderLength(detail: string): GuardError {
+  const places = [{ pointer: 'inference-header-content-length', detail }];
+  return new GuardError('malformed_request', detail, { places });
+}
+
+function invalid(
+  pointer: string,
+  detail: string,
+  code: 'malformed_request' | 'invalid_input' = 'invalid_input',
+): GuardError {
+  return new GuardError(code, `${pointer}: ${detail}`, { places: [{ pointer, detail }] });
+}

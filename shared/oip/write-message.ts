@@ -1,0 +1,60 @@
+// Writes Open Inference Protocol v2 bodies, JSON or with the binary extension.
+import { headerLengthHeader, type Parameters } from '../contracts/inference.ts';
+import type { NamedTensor } from '../maths/tensor.ts';
+import { elementsToBytes, elementsToJson } from './elements.ts';
+
+/** A body ready to be sent with its headers. */
+export interface OipMessage {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Writes a request whose tensors follow the JSON as raw bytes, and asks for the answer in the same form. */
+export function writeBinaryRequest(inputs: readonly NamedTensor[], parameters: Parameters = {}): OipMessage {
+  const json = { parameters: { ...parameters, binary_data_output: true }, inputs: inputs.map(announce) };
+  return withBinary(json, inputs);
+}
+
+/** What an answer says beside its tensors. */
+export interface ResponseHead {
+  readonly model_name: string;
+  readonly model_version?: string;
+  readonly id?: string;
+  readonly parameters?: Parameters;
+}
+
+/** Writes an answer; the tensors that `binary` names follow the JSON as raw bytes. */
+export function writeResponse(
+  head: ResponseHead,
+  outputs: readonly NamedTensor[],
+  binary: (name: string) => boolean,
+): OipMessage {
+  const raw = outputs.filter(({ name }) => binary(name));
+  const written = outputs.map((tensor) => {
+    if (binary(tensor.name)) return announce(tensor);
+    const { name, datatype, shape } = tensor;
+    return { name, datatype, shape, data: elementsToJson(tensor) };
+  });
+  const json = { ...head, outputs: written };
+  if (raw.length > 0) return withBinary(json, raw);
+  const body = new TextEncoder().encode(JSON.stringify(json));
+  return { body, headers: { 'content-type': 'application/json' } };
+}
+
+function announce({ name, datatype, shape, data }: NamedTensor): object {
+  return { name, datatype, shape, parameters: { binary_data_size: data.byteLength } };
+}
+
+function withBinary(json: object, tensors: readonly NamedTensor[]): OipMessage {
+  const head = new TextEncoder().encode(JSON.stringify(json));
+  const parts = tensors.map(elementsToBytes);
+  const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, head.length));
+  body.set(head);
+  let offset = head.length;
+  for (const part of parts) {
+    body.set(part, offset);
+    offset += part.length;
+  }
+  const headers = { 'content-type': 'application/octet-stream', [headerLengthHeader]: String(head.length) };
+  return { body, headers };
+}

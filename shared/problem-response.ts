@@ -1,0 +1,50 @@
+// The only place that turns an error into an HTTP answer (RFC 9457, with the `error` member that OIP v2 clients read).
+import { z } from 'zod';
+import { errorTable, type GuardError } from './errors.ts';
+
+/** The body of every error answer. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  error: z
+    .string()
+    .describe('The same as detail: the member that clients of the Open Inference Protocol read.'),
+  request_id: z.string().optional(),
+  verdict_id: z.string().optional(),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+});
+
+/** What a problem answer says beside the error itself. */
+export interface ProblemContext {
+  readonly requestId?: string;
+  /** Id of the verdict that led to this refusal. */
+  readonly verdictId?: string;
+}
+
+/**
+ * Answers an error as `application/problem+json`.
+ * An `internal` or `invalid_config` error keeps its detail to the log: the caller learns only the title.
+ */
+export function problemResponse(error: GuardError, context: ProblemContext = {}): Response {
+  const { status, title } = errorTable[error.code];
+  const detail = status === 500 ? title : error.message;
+  const body: z.infer<typeof problemSchema> = {
+    type: `urn:nccr-guard:problem:${error.code}`,
+    title,
+    status,
+    detail,
+    code: error.code,
+    error: detail,
+    ...(context.requestId === undefined ? {} : { request_id: context.requestId }),
+    ...(context.verdictId === undefined ? {} : { verdict_id: context.verdictId }),
+    ...(error.places.length === 0 ? {} : { errors: error.places.map((place) => ({ ...place })) }),
+  };
+  const headers = new Headers({ 'content-type': 'application/problem+json' });
+  if (context.requestId !== undefined) headers.set('x-request-id', context.requestId);
+  if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
+  if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer');
+  return new Response(JSON.stringify(body), { status, headers });
+}
