@@ -21,6 +21,8 @@ export interface TensorSpec {
 export interface RunOptions {
   /** Instant of `performance.now()` after which the run is not started any more. */
   readonly deadlineAt?: number;
+  /** Once aborted, the run is not started any more. */
+  readonly signal?: AbortSignal;
   /** Outputs to compute; all of them where it is not given. */
   readonly outputs?: readonly string[];
 }
@@ -34,7 +36,7 @@ export interface LoadedModel {
    * @param feeds one tensor an input, by name
    * @returns one tensor an output, by name
    * @throws GuardError `overloaded` where the queue is full, `deadline_exceeded` where the run could not start in time,
-   *   `invalid_input` where the runtime refuses the feeds
+   *   `invalid_input` where the runtime refuses the feeds; the reason of `signal` where that came before the start
    */
   run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>;
   /** Frees the model; runs already queued still finish. */

@@ -1,0 +1,71 @@
+// The engine on ONNX Runtime's CPU provider: one session a worker thread, one thread a core.
+import { availableParallelism, cpus } from 'node:os';
+import { GuardError } from '../../shared/errors.ts';
+import type { Tensor } from '../../shared/maths/tensor.ts';
+import type { Engine, LoadedModel, LoadOptions } from './engine.ts';
+import { RuntimeRefusal } from './thread.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** How the engine is sized. */
+export interface OrtEngineOptions {
+  /** Worker threads; as many as cores where it is not given. */
+  readonly workers?: number;
+  /** Runs that may wait for a thread before the next is refused with `overloaded`. */
+  readonly queueMax?: number;
+}
+
+const queueMaxDefault = 256;
+
+/**
+ * Starts the engine.
+ * @throws GuardError `internal` where a worker thread does not start, as where the runtime's binary is missing
+ */
+export async function createOrtEngine(options: OrtEngineOptions = {}): Promise<Engine> {
+  const { workers = availableParallelism(), queueMax = queueMaxDefault } = options;
+  const pool = await WorkerPool.start({
+    url: new URL('./ort-thread.ts', import.meta.url),
+    workers,
+    queueMax,
+  });
+  return {
+    info: { id: 'ort-cpu', device: cpus()[0]?.model.trim() ?? 'unknown processor', workers },
+    load: (model, loadOptions) => loadModel(pool, model, loadOptions),
+    close: () => pool.close(),
+  };
+}
+
+async function loadModel(
+  pool: WorkerPool,
+  bytes: Uint8Array,
+  { optimisation = 'all' }: LoadOptions = {},
+): Promise<LoadedModel> {
+  const { model, specs } = await pool
+    .load({ bytes, optimisation })
+    .catch(refusedAs('invalid_model', 'the runtime refuses the model'));
+  return {
+    inputs: specs.inputs,
+    outputs: specs.outputs,
+    run: (feeds, { outputs, ...bounds } = {}) =>
+      pool
+        .run({ model, feeds: copyOf(feeds), outputs }, bounds)
+        .catch(refusedAs('invalid_input', 'the runtime refuses the input')),
+    release: () => pool.release(model),
+  };
+}
+
+/** Copies what a thread will own: its buffers move there, and the caller may reuse its own at once. */
+function copyOf(feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { datatype, shape, data }]) => [
+      name,
+      { datatype, shape: [...shape], data: data.slice() },
+    ]),
+  );
+}
+
+function refusedAs(code: 'invalid_model' | 'invalid_input', what: string): (thrown: unknown) => never {
+  return (thrown) => {
+    if (!(thrown instanceof RuntimeRefusal)) throw thrown;
+    throw new GuardError(code, `${what}: ${thrown.message}`, { cause: thrown });
+  };
+}

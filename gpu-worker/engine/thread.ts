@@ -1,0 +1,94 @@
+// One worker thread with its outstanding requests.
+import { Worker } from 'node:worker_threads';
+import { GuardError } from '../../shared/errors.ts';
+import type { TaskResults, ThreadReply, ThreadRequest, ThreadTask } from './thread-messages.ts';
+
+/** Thrown where the runtime refused a task; the engine gives it the code of the task. */
+export class RuntimeRefusal extends Error {
+  override readonly name = 'RuntimeRefusal';
+}
+
+/** A thread that answers one reply a request. */
+export interface Thread {
+  /**
+   * Hands a task to the thread.
+   * @param transfer buffers that are moved to the thread and empty here afterwards
+   * @throws RuntimeRefusal where the runtime refuses, GuardError `internal` where the thread dies first
+   */
+  call<K extends ThreadTask['kind']>(
+    task: Extract<ThreadTask, { kind: K }>,
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<TaskResults[K]>;
+  /** Ends the thread without its death being announced. */
+  stop(): Promise<void>;
+}
+
+/** How a thread is started. */
+export interface ThreadOptions {
+  /** Module that the thread runs. */
+  readonly url: URL;
+  /** Called once where the thread ends by itself after it was ready; its requests are rejected before. */
+  readonly onDeath: (cause: GuardError) => void;
+}
+
+interface Waiting {
+  readonly resolve: (value: TaskResults[ThreadTask['kind']]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Starts a thread and waits until it is ready.
+ * @throws GuardError `internal` where it ends before that
+ */
+export function startThread({ url, onDeath }: ThreadOptions): Promise<Thread> {
+  const worker = new Worker(url);
+  const waiting = new Map<number, Waiting>();
+  const started = Promise.withResolvers<Thread>();
+  let lastId = 0;
+  let ready = false;
+  let stopping = false;
+  let cause: unknown;
+  let ended: GuardError | undefined;
+
+  worker.on('error', (thrown) => {
+    cause = thrown;
+  });
+  worker.on('exit', (exitCode) => {
+    const error = new GuardError('internal', `a worker thread ended with exit code ${exitCode}`, { cause });
+    ended = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+    if (!ready) started.reject(error);
+    else if (!stopping) onDeath(error);
+  });
+  worker.on('message', (reply: ThreadReply) => {
+    if (reply.kind === 'ready') {
+      ready = true;
+      started.resolve(thread);
+      return;
+    }
+    const request = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.kind === 'done') request?.resolve(reply.value);
+    else request?.reject(new RuntimeRefusal(reply.reason));
+  });
+
+  const thread: Thread = {
+    call<K extends ThreadTask['kind']>(
+      task: Extract<ThreadTask, { kind: K }>,
+      transfer: readonly ArrayBuffer[] = [],
+    ) {
+      if (ended !== undefined) return Promise.reject(ended);
+      const id = ++lastId;
+      return new Promise<TaskResults[K]>((resolve, reject) => {
+        waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+        worker.postMessage({ ...task, id } as ThreadRequest, transfer);
+      });
+    },
+    async stop() {
+      stopping = true;
+      await worker.terminate();
+    },
+  };
+  return started.promise;
+}

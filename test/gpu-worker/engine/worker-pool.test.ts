@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { WorkerPool } from '../../../gpu-worker/engine/worker-pool.ts';
+import { float32Tensor } from '../../../shared/maths/tensor.ts';
+
+const lenet = readFileSync(new URL('../../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url));
+const crashingThread = new URL('../../fixtures/crashing-thread.ts', import.meta.url);
+
+function image() {
+  return float32Tensor(new Float32Array(784).fill(0.5), [1, 1, 28, 28]);
+}
+
+it('rejects the run of a thread that dies, replaces the thread with its models and runs what waited', async () => {
+  const pool = await WorkerPool.start({ url: crashingThread, workers: 1, queueMax: 8 });
+  const { model } = await pool.load({ bytes: lenet, optimisation: 'all' });
+  const before = await pool.run({ model, feeds: { input: image() }, outputs: undefined }, {});
+  const crashed = pool.run({ model, feeds: { crash: image() }, outputs: undefined }, {});
+  const waiting = pool.run({ model, feeds: { input: image() }, outputs: undefined }, {});
+  await expect(crashed).rejects.toMatchObject({
+    code: 'internal',
+    message: expect.stringContaining('exit code 7'),
+  });
+  expect((await waiting).logits.data).toEqual(before.logits.data);
+  await pool.close();
+});
+
+it('says why where a thread does not start', async () => {
+  const url = new URL('../../fixtures/no-such-thread.ts', import.meta.url);
+  await expect(WorkerPool.start({ url, workers: 2, queueMax: 1 })).rejects.toMatchObject({
+    code: 'internal',
+    cause: expect.objectContaining({ message: expect.stringContaining('no-such-thread.ts') }),
+  });
+});
