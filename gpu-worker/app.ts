@@ -1,0 +1,175 @@
+// The gpu-worker's HTTP interface: an Open Inference Protocol v2 server over models in memory.
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { type RequestIdVariables, requestId } from 'hono/request-id';
+import type { z } from 'zod';
+import {
+  headerLengthHeader,
+  type ModelMetadata,
+  type serverMetadataSchema,
+} from '../shared/contracts/inference.ts';
+import { asGuardError, GuardError } from '../shared/errors.ts';
+import { extractionBytesMax } from '../shared/limits.ts';
+import { log } from '../shared/log.ts';
+import { problemResponse } from '../shared/problem-response.ts';
+import { answerInference } from './answer-inference.ts';
+import { bearerToken } from './bearer-token.ts';
+import type { EngineInfo } from './engine/engine.ts';
+import { type ServerMetrics, serverMetrics } from './metrics.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What the server serves, and to whom. */
+export interface OipAppOptions {
+  /** Name and version of the server, as `GET /v2` says them. */
+  readonly name: string;
+  readonly version: string;
+  readonly engine: EngineInfo;
+  readonly models: readonly ServedModel[];
+  /** Required of every request but the health checks; undefined lets everyone in. */
+  readonly token?: string | undefined;
+  /** Longest that an inference may wait for a worker, in milliseconds. */
+  readonly deadlineMs: number;
+  /** Whether new requests are welcome; a server that drains says no. */
+  readonly isReady?: () => boolean;
+}
+
+type AppContext = Context<{ Variables: RequestIdVariables }>;
+type App = Hono<{ Variables: RequestIdVariables }>;
+
+/** Makes the app; it keeps nothing between requests but its counters. */
+export function createOipApp(options: OipAppOptions): App {
+  const app: App = new Hono();
+  const metrics = serverMetrics(options.engine);
+  app.use(requestId());
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed(context, methods) {
+        const detail = `${context.req.path} takes ${methods.join(', ')}`;
+        const answer = problem(context as AppContext, new GuardError('method_not_allowed', detail));
+        answer.headers.set('allow', methods.join(', '));
+        return answer;
+      },
+    }),
+  );
+  app.onError((thrown, context) => {
+    const error = asGuardError(thrown);
+    // Nobody reads the answer of a client that left, and its abort is no fault of ours.
+    const abandoned = context.req.raw.signal.aborted;
+    if (error.status === 500 && !abandoned) {
+      log('error', 'request.failed', { request_id: context.get('requestId'), error });
+    }
+    return problem(context, error);
+  });
+  app.notFound((context) => problem(context, new GuardError('not_found', `there is no ${context.req.path}`)));
+  addHealthRoutes(app, options);
+  if (options.token !== undefined) app.use(bearerToken(options.token));
+  addMetadataRoutes(app, options, metrics);
+  addInferenceRoutes(app, options, metrics);
+  return app;
+}
+
+/** Health needs no token: whoever probes a server knows nothing of its secrets. */
+function addHealthRoutes(app: App, { isReady = () => true, models }: OipAppOptions): void {
+  app.get('/v2/health/live', (context) => context.body(null));
+  app.get('/v2/health/ready', (context) => {
+    if (isReady() && models.length > 0) return context.body(null);
+    throw new GuardError('overloaded', models.length === 0 ? 'no model is loaded' : 'the server is stopping');
+  });
+}
+
+function addMetadataRoutes(app: App, options: OipAppOptions, metrics: ServerMetrics): void {
+  const { name, version, engine, models } = options;
+  app.get('/v2', (context) => {
+    const extensions = ['binary_tensor_data', `engine:${engine.id}`, `device:${engine.device}`];
+    return context.json({ name, version, extensions } satisfies z.infer<typeof serverMetadataSchema>);
+  });
+  app.get('/metrics', async () => {
+    const { text, contentType } = await metrics.expose();
+    return new Response(text, { headers: { 'content-type': contentType } });
+  });
+  const metadata = (context: AppContext) => context.json(modelMetadata(findModel(context, models)));
+  app.get('/v2/models/:model', metadata);
+  app.get('/v2/models/:model/versions/:version', metadata);
+  const ready = (context: AppContext) => {
+    findModel(context, models);
+    return context.body(null);
+  };
+  app.get('/v2/models/:model/ready', ready);
+  app.get('/v2/models/:model/versions/:version/ready', ready);
+}
+
+function addInferenceRoutes(app: App, { models, deadlineMs }: OipAppOptions, metrics: ServerMetrics): void {
+  const limitBody = bodyLimit({
+    maxSize: extractionBytesMax,
+    onError() {
+      throw new GuardError('body_too_large', `the limit is ${extractionBytesMax} bytes`);
+    },
+  });
+  const count = async (context: AppContext, next: () => Promise<void>) => {
+    const startedAt = performance.now();
+    await next();
+    // Only names that are served become labels: a client must not be able to make new ones.
+    const model = models.find(({ name }) => name === context.req.param('model'))?.name ?? 'unknown';
+    const seconds = (performance.now() - startedAt) / 1_000;
+    metrics.observeInference({ model, status: context.res.status, seconds });
+  };
+  const infer = async (context: AppContext) => {
+    const receivedAt = performance.now();
+    const model = findModel(context, models);
+    requireOipBody(context);
+    const body = {
+      bytes: new Uint8Array(await context.req.arrayBuffer()),
+      headerLength: context.req.header(headerLengthHeader),
+    };
+    const { signal } = context.req.raw;
+    const answer = await answerInference(model, body, { receivedAt, deadlineMs, signal });
+    return new Response(answer.body, { headers: answer.headers });
+  };
+  app.post('/v2/models/:model/infer', count, limitBody, infer);
+  app.post('/v2/models/:model/versions/:version/infer', count, limitBody, infer);
+}
+
+function findModel(context: AppContext, models: readonly ServedModel[]): ServedModel {
+  const { model: name = '', version } = context.req.param();
+  const model = models.find((served) => served.name === name);
+  if (model === undefined)
+    throw new GuardError('unknown_model', `no model ${JSON.stringify(name)} is served`);
+  if (version !== undefined && version !== model.version) {
+    throw new GuardError('unknown_model', `model ${name} has version ${model.version} only`);
+  }
+  return model;
+}
+
+function modelMetadata({ name, version, loaded, parameters }: ServedModel): ModelMetadata {
+  const describe = ({ name, datatype, shape }: (typeof loaded.inputs)[number]) => ({
+    name,
+    datatype,
+    shape: [...shape],
+  });
+  return {
+    name,
+    versions: [version],
+    platform: 'onnxruntime_onnx',
+    inputs: loaded.inputs.map(describe),
+    outputs: loaded.outputs.map(describe),
+    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
+  };
+}
+
+/** Refuses bodies that are no message of the protocol before they are read. */
+function requireOipBody(context: AppContext): void {
+  const encoding = context.req.header('content-encoding') ?? 'identity';
+  if (encoding !== 'identity') {
+    throw new GuardError('unsupported_media_type', `content encoding ${encoding} is not supported`);
+  }
+  const type = context.req.header('content-type')?.split(';')[0].trim().toLowerCase();
+  if (type !== undefined && type !== 'application/json' && type !== 'application/octet-stream') {
+    throw new GuardError('unsupported_media_type', `${type} is neither JSON nor the binary extension`);
+  }
+}
+
+function problem(context: AppContext, error: GuardError): Response {
+  return problemResponse(error, { requestId: context.get('requestId') });
+}

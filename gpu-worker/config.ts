@@ -1,0 +1,86 @@
+// The gpu-worker's configuration: read once from the environment, complete and checked.
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { GuardError } from '../shared/errors.ts';
+import { batchRowsMax } from '../shared/limits.ts';
+
+/** Everything that an operator can set. */
+export interface GpuWorkerConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Bearer token that requests must carry; undefined only on a loopback host with GPU_WORKER_AUTH=none. */
+  readonly token: string | undefined;
+  /** Folder of the compiled .onnx files. */
+  readonly modelFolder: string;
+  readonly workers: number;
+  /** Runs that may wait for a worker. */
+  readonly queueMax: number;
+  /** Longest that an inference waits for a worker. */
+  readonly deadlineMs: number;
+  /** Longest that running requests are waited for when the server stops. */
+  readonly drainMs: number;
+}
+
+const prefix = 'GPU_WORKER_';
+const loopbackHosts = ['127.0.0.1', '::1', 'localhost'];
+/** Characters of a token: 128 bits written in base64url have 22. */
+const tokenCharactersMin = 22;
+
+const environmentSchema = z
+  .strictObject({
+    GPU_WORKER_HOST: z.string().min(1).default('127.0.0.1'),
+    GPU_WORKER_PORT: integer(0, 65_535).default(8790),
+    GPU_WORKER_AUTH: z.enum(['token', 'none']).default('token'),
+    GPU_WORKER_TOKEN: z.string().regex(/^\S+$/).min(tokenCharactersMin).optional(),
+    GPU_WORKER_MODELS: z.string().min(1),
+    GPU_WORKER_WORKERS: integer(1, 256).default(availableParallelism()),
+    // A whole batch must find room, or it could never be answered.
+    GPU_WORKER_QUEUE_MAX: integer(batchRowsMax, 65_536).default(4 * batchRowsMax),
+    GPU_WORKER_DEADLINE_MS: integer(1, 600_000).default(5_000),
+    GPU_WORKER_DRAIN_MS: integer(0, 600_000).default(10_000),
+  })
+  .superRefine(({ GPU_WORKER_AUTH: auth, GPU_WORKER_TOKEN: token, GPU_WORKER_HOST: host }, context) => {
+    const refuse = (name: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [name], message });
+    if (auth === 'token' && token === undefined)
+      refuse('GPU_WORKER_TOKEN', 'required unless GPU_WORKER_AUTH is none');
+    if (auth === 'none' && token !== undefined)
+      refuse('GPU_WORKER_AUTH', 'none, but GPU_WORKER_TOKEN is set');
+    if (auth === 'none' && !loopbackHosts.includes(host)) {
+      refuse('GPU_WORKER_AUTH', `none is allowed on a loopback host only, not on ${host}`);
+    }
+  });
+
+/**
+ * Reads the configuration.
+ * @param environment variables by name; those that do not start with GPU_WORKER_ belong to others
+ * @throws GuardError `invalid_config` that names every variable that is wrong, missing or unknown
+ */
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): GpuWorkerConfig {
+  const own = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith(prefix)));
+  const parsed = environmentSchema.safeParse(own);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => {
+      const names = issue.code === 'unrecognized_keys' ? issue.keys : issue.path;
+      return `${names.join(', ')}: ${issue.code === 'unrecognized_keys' ? 'no such variable' : issue.message}`;
+    });
+    throw new GuardError('invalid_config', faults.join('; '));
+  }
+  const values = parsed.data;
+  return {
+    host: values.GPU_WORKER_HOST,
+    port: values.GPU_WORKER_PORT,
+    token: values.GPU_WORKER_TOKEN,
+    modelFolder: values.GPU_WORKER_MODELS,
+    workers: values.GPU_WORKER_WORKERS,
+    queueMax: values.GPU_WORKER_QUEUE_MAX,
+    deadlineMs: values.GPU_WORKER_DEADLINE_MS,
+    drainMs: values.GPU_WORKER_DRAIN_MS,
+  };
+}
+
+function integer(min: number, max: number) {
+  return z.string().regex(/^\d+$/, 'not a whole number').transform(Number).pipe(z.number().min(min).max(max));
+}

@@ -1,0 +1,56 @@
+// What the server counts, in Prometheus' text format.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { EngineInfo } from './engine/engine.ts';
+
+/** Bounds in seconds: those of OpenTelemetry's http.server.request.duration, with two below for small models. */
+const durationBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+];
+
+/** Counters of one server. */
+export interface ServerMetrics {
+  /** Counts one inference by its model and HTTP status. */
+  observeInference(inference: {
+    readonly model: string;
+    readonly status: number;
+    readonly seconds: number;
+  }): void;
+  /** The text to answer `GET /metrics` with, and its media type. */
+  expose(): Promise<{ readonly text: string; readonly contentType: string }>;
+}
+
+/** Makes the counters; each server has its own registry. */
+export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetrics {
+  const registers = [new Registry()];
+  const [registry] = registers;
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'gpu_worker_engine_info',
+    help: 'Which runtime runs the models, and on what.',
+    labelNames: ['engine', 'device'],
+    registers,
+  }).set({ engine: id, device }, 1);
+  new Gauge({ name: 'gpu_worker_workers', help: 'Models that can run at the same time.', registers }).set(
+    workers,
+  );
+  const requests = new Counter({
+    name: 'gpu_worker_inferences_total',
+    help: 'Inference requests by model and HTTP status.',
+    labelNames: ['model', 'status'],
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'gpu_worker_inference_duration_seconds',
+    help: 'Time from an inference request to its answer.',
+    labelNames: ['model'],
+    buckets: durationBuckets,
+    registers,
+  });
+  return {
+    observeInference({ model, status, seconds }) {
+      requests.inc({ model, status });
+      durations.observe({ model }, seconds);
+    },
+    expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+  };
+}

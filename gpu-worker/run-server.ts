@@ -1,0 +1,113 @@
+// A server's life: load the models, listen, and on a signal finish what runs and end.
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createAdaptorServer } from '@hono/node-server';
+import { asGuardError, GuardError } from '../shared/errors.ts';
+import { log } from '../shared/log.ts';
+import { createOipApp } from './app.ts';
+import type { GpuWorkerConfig } from './config.ts';
+import type { Engine } from './engine/engine.ts';
+import { createOrtEngine } from './engine/ort-engine.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What a server is made of. */
+export interface ServerOptions extends Omit<GpuWorkerConfig, 'modelFolder'> {
+  /** Name and version, as `GET /v2` says them. */
+  readonly name: string;
+  readonly version: string;
+  /** Loads what is served. */
+  readonly loadModels: (engine: Engine) => Promise<readonly ServedModel[]>;
+}
+
+/** How often idle connections are closed while the server drains. */
+const closeIdleEveryMs = 50;
+
+/**
+ * Serves until SIGTERM, SIGINT or the end of the parent process, and exits the process: 0 after a complete drain, 1 where
+ * the server could not start or had to cut requests off.
+ */
+export async function runServer(options: ServerOptions): Promise<never> {
+  const stop = stopRequest();
+  try {
+    const { engine, server, drain } = await startServer(options);
+    const reason = await stop;
+    log('info', 'server.draining', { name: options.name, reason });
+    const complete = await drain();
+    if (!complete) log('warn', 'server.cut_off', { name: options.name, drain_ms: options.drainMs });
+    server.closeAllConnections();
+    if (complete) await engine.close();
+    process.exit(complete ? 0 : 1);
+  } catch (thrown) {
+    log('error', 'server.failed', { name: options.name, cause: asGuardError(thrown) });
+    process.exit(1);
+  }
+}
+
+async function startServer(options: ServerOptions) {
+  const { name, version, host, port, token, workers, queueMax, deadlineMs, drainMs } = options;
+  const engine = await createOrtEngine({ workers, queueMax });
+  const models = await options.loadModels(engine);
+  let draining = false;
+  const app = createOipApp({
+    name,
+    version,
+    engine: engine.info,
+    models,
+    token,
+    deadlineMs,
+    isReady: () => !draining,
+  });
+  const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  const url = await listen(server, { host, port });
+  const served = models.map((model) => model.name);
+  log('info', 'server.ready', { name, url, models: served, engine: engine.info, pid: process.pid });
+  const drain = () => {
+    draining = true;
+    return closeWithin(server, drainMs);
+  };
+  return { engine, server, drain };
+}
+
+async function listen(
+  server: Server,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<string> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    const taken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const detail = taken ? `port ${port} on ${host} is taken` : `cannot listen on ${host}:${port}`;
+    throw new GuardError('invalid_config', detail, { cause });
+  }
+  const address = server.address();
+  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+}
+
+/** Stops accepting and waits for the running requests; false where `ms` was not enough. */
+async function closeWithin(server: Server, ms: number): Promise<boolean> {
+  const closed = Promise.withResolvers<boolean>();
+  server.close(() => closed.resolve(true));
+  // A connection that is kept alive turns idle only after its running request.
+  const closing = setInterval(() => server.closeIdleConnections(), closeIdleEveryMs);
+  const timer = setTimeout(() => closed.resolve(false), ms);
+  const complete = await closed.promise;
+  clearInterval(closing);
+  clearTimeout(timer);
+  return complete;
+}
+
+/** Resolves with what asks this process to stop; a second signal ends it at once. */
+function stopRequest(): Promise<string> {
+  const stop = Promise.withResolvers<string>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      process.once(signal, () => process.exit(1));
+      stop.resolve(signal);
+    });
+  }
+  // Started with a channel to its parent, the server does not outlive it.
+  if (process.connected) process.once('disconnect', () => stop.resolve('the parent process is gone'));
+  return stop.promise;
+}

@@ -1,0 +1,55 @@
+// Entry of the gpu-worker: serves every compiled model of one folder.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
+import { asGuardError, GuardError } from '../shared/errors.ts';
+import { log } from '../shared/log.ts';
+import { type GpuWorkerConfig, readConfig } from './config.ts';
+import type { Engine } from './engine/engine.ts';
+import { runServer } from './run-server.ts';
+import { loadCompiledModel, type ServedModel } from './served-model.ts';
+
+const { modelFolder, ...config } = configOrExit();
+await runServer({
+  ...config,
+  name: 'nccr-guard gpu-worker',
+  version: packageJson.version,
+  loadModels: (engine) => loadFolder(engine, modelFolder),
+});
+
+function configOrExit(): GpuWorkerConfig {
+  try {
+    return readConfig();
+  } catch (thrown) {
+    log('error', 'server.failed', { cause: asGuardError(thrown) });
+    process.exit(1);
+  }
+}
+
+/** Loads every .onnx file of a folder; one that is not a compiled model stops the start with its name. */
+async function loadFolder(engine: Engine, folder: string): Promise<ServedModel[]> {
+  const entries = await readdir(folder).catch((cause: unknown) => {
+    throw new GuardError('invalid_config', `GPU_WORKER_MODELS: cannot read ${folder}`, { cause });
+  });
+  const files = entries.filter((entry) => entry.endsWith('.onnx')).sort();
+  if (files.length === 0) {
+    throw new GuardError('invalid_config', `GPU_WORKER_MODELS: ${folder} has no .onnx file`);
+  }
+  const fileOfName = new Map<string, string>();
+  const models: ServedModel[] = [];
+  for (const file of files) {
+    const model = await loadCompiledModel(engine, await readFile(join(folder, file))).catch(
+      (thrown: unknown) => {
+        const { code, message } = asGuardError(thrown);
+        throw new GuardError(code, `${file}: ${message}`, { cause: thrown });
+      },
+    );
+    const other = fileOfName.get(model.name);
+    if (other !== undefined) {
+      throw new GuardError('invalid_config', `${other} and ${file} are both named ${model.name}`);
+    }
+    fileOfName.set(model.name, file);
+    models.push(model);
+  }
+  return models;
+}
