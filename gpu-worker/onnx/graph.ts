@@ -4,6 +4,7 @@ import { type AttributeValue, makeAttribute } from './attributes.ts';
 import { floatTensor, intTensor } from './constants.ts';
 import { tensorNames } from './graph-order.ts';
 import type { Model } from './model-file.ts';
+import { opsetVersion } from './opset.ts';
 import {
   type elementTypes,
   GraphProtoSchema,
@@ -120,10 +121,4 @@ export function buildOn(model: Model, prefix: string): GraphBuilder {
       graph.output.push(valueInfo(name, shape, element));
     },
   };
-}
-
-/** Version of ONNX's own operator set that a model uses; 0 where it imports none. */
-export function opsetVersion(model: Model): number {
-  const own = model.opsetImport.find(({ domain }) => domain === '' || domain === 'ai.onnx');
-  return own === undefined ? 0 : Number(own.version);
 }

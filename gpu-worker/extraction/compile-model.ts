@@ -1,0 +1,178 @@
+// Compiling: a protected model and a plan become one ONNX file that gives logits and changes in one run.
+import { create } from '@bufbuild/protobuf';
+import {
+  type CompiledModel,
+  compiledModelKey,
+  compiledModelSchema,
+  compiledTensors,
+  type ExtractionPlan,
+  planCopies,
+} from '../../shared/contracts/extraction.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { elementCount } from '../../shared/maths/tensor.ts';
+import { noiseBank } from '../../shared/noise/noise-bank.ts';
+import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
+import type { Engine } from '../engine/engine.ts';
+import { appendCopies } from '../onnx/append-copies.ts';
+import { freeBatch } from '../onnx/dynamic-batch.ts';
+import { noiseCopies } from '../onnx/families/noise.ts';
+import { buildOn, type GraphBuilder } from '../onnx/graph.ts';
+import { renameTensors, tensorNames, tidyGraph } from '../onnx/graph-order.ts';
+import { logitsTensor, type ModelInput, modelInput } from '../onnx/model-ends.ts';
+import { loadModel, type Model, saveModel } from '../onnx/model-file.ts';
+import { requireOpset } from '../onnx/opset.ts';
+import { StringStringEntryProtoSchema } from '../onnx/schema/messages.ts';
+import { type ProbedTensors, probeShapes, requireRowwise } from '../onnx/shape-probe.ts';
+import { appendTaps, type PlacedTap, requireTensor } from '../onnx/taps.ts';
+
+/** Oldest operator set whose Clip, Slice and Reshape are those that are appended. */
+const opsetLowest = 11;
+
+/** What a model is compiled for. */
+export interface CompileOptions {
+  /** Name under which the model is served. */
+  readonly name: string;
+  readonly plan: ExtractionPlan;
+  readonly noiseKey: NoiseKey;
+  /** Runs the model a few times to learn its shapes. */
+  readonly engine: Engine;
+  /** Name of the logits where the model has several outputs and none is called `logits`. */
+  readonly output?: string;
+}
+
+/** A compiled model as a file, and what the file says of itself. */
+export interface Compilation {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly compiled: CompiledModel;
+}
+
+/** The protected model, taken apart. */
+interface Subject {
+  readonly graph: GraphBuilder;
+  readonly input: ModelInput;
+  /** Tensors that had to be renamed, from the old name to the new. */
+  readonly renamed: ReadonlyMap<string, string>;
+  /** Present name of the logits. */
+  readonly logits: string;
+  readonly classes: number;
+  readonly probed: ProbedTensors;
+}
+
+/**
+ * Compiles a protected model: `x [R, ...]`, `noise_rows [R, N]` and `noise_signs [R, N]` to `logits [R, N + 1, K]` and,
+ * where taps are planned, `changes [R, D]` with the columns of `changeColumns`. Row 0 of the logits is of the input
+ * itself, untouched; row k of `clip(x + sign_k * bank[row_k])`. The same model, plan and key give the same bytes.
+ * @param modelBytes an ONNX file with one float32 input; a fixed batch is made free, a final softmax is taken off
+ * @throws GuardError `invalid_model` that names the node or tensor, where the model is not usable or a tap not found
+ * @see NCCR, section 3.2
+ */
+export async function compileModel(modelBytes: Uint8Array, options: CompileOptions): Promise<Compilation> {
+  const { name, plan, noiseKey, engine } = options;
+  const subject = await takeApart(loadModel(modelBytes), options);
+  const { graph, input, logits, classes } = subject;
+  const taps = plan.taps.length === 0 ? [] : placeTaps(subject, plan);
+  const originalName = (tensor: string) =>
+    [...subject.renamed].find(([, present]) => present === tensor)?.[0] ?? tensor;
+  const compiled = compiledModelSchema.parse({
+    format: 'nccr-guard/compiled-model',
+    format_version: 1,
+    model: {
+      name,
+      digest: await sha256Digest(modelBytes),
+      input_name: originalName(input.name),
+      input_shape: [...input.shape],
+      output_name: originalName(logits),
+      classes,
+    },
+    plan,
+    noise_key_id: noiseKey.id,
+  } satisfies CompiledModel);
+
+  const copies = planCopies(plan);
+  const bank = await noiseBank(noiseKey, plan, elementCount(input.shape));
+  graph.model.graph.output = [];
+  const sources = [noiseCopies({ bank, copies })];
+  appendCopies(graph, { input, range: plan.input_range, sources });
+  graph.op('Reshape', [logits, graph.ints([-1, copies + 1, classes])], {}, compiledTensors.logits);
+  graph.output(compiledTensors.logits, ['R', copies + 1, classes]);
+  if (taps.length > 0) {
+    appendTaps(graph, taps, copies);
+  }
+  tidyGraph(graph.model);
+  const entry = { key: compiledModelKey, value: JSON.stringify(compiled) };
+  graph.model.metadataProps.push(create(StringStringEntryProtoSchema, entry));
+  const bytes = saveModel(graph.model);
+  // A graph that the runtime refuses is better refused here than where it is served.
+  await (await engine.load(bytes)).release();
+  return { bytes, compiled };
+}
+
+/**
+ * Reads what a compiled model says of itself.
+ * @throws GuardError `invalid_model` where the file is not a compiled model
+ */
+export function readCompiledModel(bytes: Uint8Array): CompiledModel {
+  const entry = loadModel(bytes).metadataProps.find(({ key }) => key === compiledModelKey);
+  if (entry === undefined) {
+    throw new GuardError('invalid_model', 'the model is not compiled: run `nccr-guard model compile` first');
+  }
+  const read = compiledModelSchema.safeParse(parseJson(entry.value));
+  if (!read.success) {
+    throw new GuardError('invalid_model', `the compiled model's description is wrong: ${read.error.message}`);
+  }
+  return read.data;
+}
+
+async function takeApart(model: Model, { plan, engine, output }: CompileOptions): Promise<Subject> {
+  if (model.metadataProps.some(({ key }) => key === compiledModelKey)) {
+    throw new GuardError('invalid_model', 'the model is compiled already');
+  }
+  requireOpset(model, opsetLowest);
+  const original = tensorNames(model.graph);
+  for (const { tensor } of plan.taps) requireTensor(original, tensor);
+  if (output !== undefined) requireTensor(original, output);
+  const logitsName = logitsTensor(buildOn(model, 'guard'), output);
+
+  const renamed = makeWay(model, original);
+  const graph = buildOn(model, 'guard');
+  const input = modelInput(graph);
+  freeBatch(graph, input);
+  const logits = renamed.get(logitsName) ?? logitsName;
+  const upTo = [logits, ...plan.taps.map(({ tensor }) => renamed.get(tensor) ?? tensor)];
+  const probed = await probeShapes(model, { engine, input, upTo, range: plan.input_range });
+  const { shape } = requireRowwise(model, probed, logits);
+  const classes = elementCount(shape.slice(1));
+  if (classes < 2)
+    throw new GuardError('invalid_model', `${logitsName} has ${classes} class instead of two or more`);
+  return { graph, input, renamed, logits, classes, probed };
+}
+
+/** Renames the model's own tensors that are called like one of the compiled graph's. */
+function makeWay(model: Model, taken: ReadonlySet<string>): Map<string, string> {
+  const renamed = new Map<string, string>();
+  for (const name of Object.values(compiledTensors)) {
+    if (!taken.has(name)) continue;
+    let free = `model/${name}`;
+    while (taken.has(free)) free = `model/${free}`;
+    renamed.set(name, free);
+  }
+  renameTensors(model.graph, renamed);
+  return renamed;
+}
+
+function placeTaps({ graph, probed, renamed }: Subject, plan: ExtractionPlan): PlacedTap[] {
+  return plan.taps.map((tap) => {
+    const tensor = renamed.get(tap.tensor) ?? tap.tensor;
+    const { shape, datatype } = requireRowwise(graph.model, probed, tensor);
+    if (datatype !== 'FP32') throw new GuardError('invalid_model', `tensor ${tap.tensor} is not float32`);
+    return { tap, tensor, shape: shape.slice(1) };
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new GuardError('invalid_model', "the compiled model's description is not JSON", { cause });
+  }
+}
