@@ -21,6 +21,7 @@ export const failureClasses = [
   'unsupported_input',
   'body_too_large',
   'client_cancel',
+  'internal',
 ] as const;
 export type FailureClass = (typeof failureClasses)[number];
 

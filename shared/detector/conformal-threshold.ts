@@ -24,9 +24,14 @@ export function conformalThreshold(
     );
   }
   const sorted = Float64Array.from(cleanScores).sort();
-  // A hair below, so that (n + 1)(1 - target) is not lifted over a whole number by rounding.
-  const rank = Math.ceil((sorted.length + 1) * (1 - targetFpr) - 1e-9);
+  const rank = conformalRank(sorted.length, targetFpr);
   return { threshold: sorted[rank - 1], rank };
+}
+
+/** Rank of the threshold among n ascending clean scores: ceil((n + 1)(1 - target)). */
+export function conformalRank(samples: number, targetFpr: number): number {
+  // A hair below, so that (n + 1)(1 - target) is not lifted over a whole number by rounding.
+  return Math.ceil((samples + 1) * (1 - targetFpr) - 1e-9);
 }
 
 /** Fewest clean inputs for which a finite threshold exists: ceil((n + 1)(1 - target)) <= n. */

@@ -1,0 +1,184 @@
+// Trains the detector's perceptron: AdamW on a cross-entropy that is balanced between the two classes.
+import { assert, assertShape } from '../../shared/assert.ts';
+import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
+import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
+
+/** Vectors with their classes. */
+export interface LabelledVectors {
+  /** Row-major [count, length], finite. */
+  readonly vectors: Float64Array;
+  readonly length: number;
+  /** [count]: 1 adversarial, 0 clean. */
+  readonly adversarial: Uint8Array;
+}
+
+/** Sizes and schedule. The defaults are those of docs/paper.md. */
+export interface TrainingOptions {
+  /** Widths of the hidden layers. */
+  readonly hidden: readonly number[];
+  readonly seed: number;
+  readonly steps?: number;
+  readonly batch?: number;
+  readonly learningRate?: number;
+  readonly weightDecay?: number;
+  /** Standardised entries are clipped to ±clip. */
+  readonly clip?: number;
+}
+
+/** Moment decay rates and the floor of AdamW. */
+const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
+
+interface TrainedLayer extends Layer {
+  readonly moments: { readonly weights: Moments; readonly biases: Moments };
+}
+
+interface Moments {
+  readonly gradient: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+/**
+ * Trains a perceptron that tells adversarial from clean vectors.
+ * @param samples both classes present
+ * @returns layers with float32 weights and the standardisation learnt from the samples
+ * @throws Error where a class is missing or a shape is wrong
+ * @see NCCR, section 5.1; Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), algorithm 2
+ */
+export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Mlp {
+  const { vectors, length, adversarial } = samples;
+  assertShape(vectors, [adversarial.length, length], 'vectors');
+  const { steps = 1500, batch = 64, learningRate = 5e-3, weightDecay = 1e-3, clip = 8 } = options;
+  const random = seededRandom(options.seed);
+  const { mean, deviation } = standardisation(vectors, length);
+  const standardised = vectors.map((value, index) => {
+    const scaled = (value - mean[index % length]) / deviation[index % length];
+    return Math.min(clip, Math.max(-clip, scaled));
+  });
+  const classWeights = balance(adversarial);
+  const widths = [length, ...options.hidden, 2];
+  const layers = widths.slice(1).map((outputs, index) => makeLayer(widths[index], outputs, random));
+  for (let step = 0; step < steps; step++) {
+    for (let sample = 0; sample < batch; sample++) {
+      const row = Math.floor(random() * adversarial.length);
+      const input = standardised.subarray(row * length, (row + 1) * length);
+      accumulate(layers, input, { label: adversarial[row], weight: classWeights[adversarial[row]] / batch });
+    }
+    update(layers, { step, rate: learningRate * (1 - step / steps), weightDecay });
+  }
+  return { layers: layers.map(({ moments: _, ...layer }) => layer), mean, deviation, clip };
+}
+
+/** Mean and standard deviation of each entry; a constant entry gets deviation 1. Rounded to float32, as they are stored. */
+function standardisation(vectors: Float64Array, length: number): { mean: number[]; deviation: number[] } {
+  const count = vectors.length / length;
+  const mean = new Float64Array(length);
+  const square = new Float64Array(length);
+  for (let index = 0; index < vectors.length; index++) mean[index % length] += vectors[index] / count;
+  for (let index = 0; index < vectors.length; index++) {
+    square[index % length] += (vectors[index] - mean[index % length]) ** 2 / count;
+  }
+  const deviation = Array.from(square, (variance) => Math.fround(Math.sqrt(variance)));
+  return {
+    mean: Array.from(mean, Math.fround),
+    deviation: deviation.map((value) => (value > 1e-6 ? value : 1)),
+  };
+}
+
+/** Weights by which both classes have the same mass. */
+function balance(adversarial: Uint8Array): [number, number] {
+  const positives = adversarial.reduce((sum, label) => sum + label, 0);
+  assert(positives > 0 && positives < adversarial.length, 'training needs clean and adversarial vectors');
+  return [adversarial.length / (2 * (adversarial.length - positives)), adversarial.length / (2 * positives)];
+}
+
+/** He's initialisation for ReLU layers (He et al. 2015). */
+function makeLayer(inputs: number, outputs: number, random: Random): TrainedLayer {
+  const scale = Math.sqrt(2 / inputs);
+  const moments = (count: number): Moments => ({
+    gradient: new Float64Array(count),
+    first: new Float64Array(count),
+    second: new Float64Array(count),
+  });
+  return {
+    inputs,
+    outputs,
+    weights: Float32Array.from({ length: inputs * outputs }, () => scale * normal(random)),
+    biases: new Float32Array(outputs),
+    moments: { weights: moments(inputs * outputs), biases: moments(outputs) },
+  };
+}
+
+/** Adds one sample's gradient of the weighted cross-entropy to every layer. */
+function accumulate(
+  layers: readonly TrainedLayer[],
+  input: Float64Array,
+  { label, weight }: { label: number; weight: number },
+): void {
+  const activations = [input];
+  for (const [index, layer] of layers.entries()) {
+    activations.push(forward(layer, activations[index], index < layers.length - 1));
+  }
+  const [clean, adversarial] = activations[layers.length];
+  const probability = 1 / (1 + Math.exp(clean - adversarial));
+  const slope = weight * (probability - label);
+  let delta = Float64Array.of(-slope, slope);
+  for (let index = layers.length - 1; index >= 0; index--) {
+    delta = backward(layers[index], { delta, input: activations[index] });
+  }
+}
+
+function forward(
+  { inputs, outputs, weights, biases }: Layer,
+  values: Float64Array,
+  relu: boolean,
+): Float64Array {
+  const result = new Float64Array(outputs);
+  for (let output = 0; output < outputs; output++) {
+    let sum = biases[output];
+    for (let input = 0; input < inputs; input++) sum += weights[output * inputs + input] * values[input];
+    result[output] = relu && sum < 0 ? 0 : sum;
+  }
+  return result;
+}
+
+/** Gradient by the layer's input, zero where its ReLU was shut; adds the gradients of weights and biases. */
+function backward(
+  layer: TrainedLayer,
+  { delta, input }: { delta: Float64Array; input: Float64Array },
+): Float64Array<ArrayBuffer> {
+  const { inputs, outputs, weights, moments } = layer;
+  const previous = new Float64Array(inputs);
+  for (let output = 0; output < outputs; output++) {
+    const slope = delta[output];
+    if (slope === 0) continue;
+    moments.biases.gradient[output] += slope;
+    for (let index = 0; index < inputs; index++) {
+      moments.weights.gradient[output * inputs + index] += slope * input[index];
+      if (input[index] > 0) previous[index] += slope * weights[output * inputs + index];
+    }
+  }
+  return previous;
+}
+
+function update(
+  layers: readonly TrainedLayer[],
+  { step, rate, weightDecay }: { step: number; rate: number; weightDecay: number },
+): void {
+  const corrections = [1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)];
+  for (const { weights, biases, moments } of layers) {
+    for (const [values, { gradient, first, second }] of [
+      [weights, moments.weights],
+      [biases, moments.biases],
+    ] as const) {
+      for (let index = 0; index < values.length; index++) {
+        first[index] = beta1 * first[index] + (1 - beta1) * gradient[index];
+        second[index] = beta2 * second[index] + (1 - beta2) * gradient[index] ** 2;
+        const direction =
+          first[index] / corrections[0] / (Math.sqrt(second[index] / corrections[1]) + epsilon);
+        values[index] -= rate * (direction + weightDecay * values[index]);
+      }
+      gradient.fill(0);
+    }
+  }
+}

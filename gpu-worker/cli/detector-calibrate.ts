@@ -1,0 +1,101 @@
+// `nccr-guard detector calibrate`: a model and clean inputs in, a detector artefact out.
+import { Command } from 'commander';
+import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
+import { openDetectorWork } from './detector-work.ts';
+import {
+  addDatasetOptions,
+  addPlanOptions,
+  datasetOfOptions,
+  oneOf,
+  type PlanOptions,
+  planOfOptions,
+  positiveInteger,
+  rate,
+  readInput,
+} from './options.ts';
+import { progressDisplay } from './progress.ts';
+import { writeWhole } from './write-file.ts';
+
+interface CalibrateOptions extends PlanOptions {
+  readonly name: string;
+  readonly dataset: string;
+  readonly split: string;
+  readonly images: number;
+  readonly targetFpr: number;
+  readonly vector: VectorDesign;
+  readonly seed: number;
+  readonly detectorVersion: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+/** Makes the command. */
+export function detectorCalibrateCommand(): Command {
+  const command = new Command('calibrate')
+    .description('train a detector on clean inputs and their adversarial copies, and set its threshold')
+    .argument('<model.onnx>', 'the protected model, not compiled')
+    .requiredOption('--name <name>', 'name under which the model is served')
+    .requiredOption('--out <file>', 'where the artefact goes')
+    .option(
+      '--images <count>',
+      'inputs used: half to train, half to set the threshold',
+      positiveInteger,
+      1000,
+    )
+    .option('--target-fpr <rate>', 'false positive rate that clean inputs may have', rate, 0.05)
+    .option(
+      '--vector <design>',
+      `vector design: ${vectorDesigns.join(' or ')}`,
+      oneOf(vectorDesigns),
+      'rank-gaps',
+    )
+    .option('--seed <number>', 'seed of the draw, the noise and the training', positiveInteger, 1)
+    .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
+    .option('--json', 'print the result as JSON');
+  return addPlanOptions(addDatasetOptions(command, 'train')).action(run);
+}
+
+async function run(path: string, options: CalibrateOptions): Promise<void> {
+  const model = await readInput(path);
+  const dataset = await datasetOfOptions(options);
+  const display = progressDisplay({ quiet: options.json === true });
+  const { name, seed } = options;
+  const work = await openDetectorWork(model, { name, plan: planOfOptions(options), seed });
+  try {
+    const artefact = await calibrateDetector(
+      { extractor: work.extractor, target: work.target, dataset },
+      {
+        design: options.vector,
+        targetFpr: options.targetFpr,
+        images: options.images,
+        seed,
+        version: options.detectorVersion,
+        createdAt: new Date(),
+      },
+      display.onStage,
+    );
+    display.stop();
+    await writeWhole(options.out, `${JSON.stringify(artefact, null, 1)}\n`);
+    const { threshold, calibration, mlp } = artefact;
+    if (options.json)
+      console.log(JSON.stringify({ out: options.out, threshold, calibration, parameters: mlp.parameters }));
+    else {
+      const { clean, adversarial } = calibration.training;
+      const [low, high] = threshold.fpr_ci95.map((value) => `${(100 * value).toFixed(1)} %`);
+      console.log(
+        `trained ${artefact.name}, ${mlp.parameters} parameters, on ${clean} clean and ${adversarial} adversarial inputs`,
+      );
+      console.log(
+        `threshold ${threshold.value.toFixed(4)} for a false positive rate of ${100 * threshold.target_fpr} %`,
+      );
+      console.log(
+        `from ${threshold.calibration_samples} clean inputs: the true rate lies within ${low} to ${high} (95 %)`,
+      );
+      console.log(`wrote ${options.out}`);
+    }
+  } finally {
+    display.stop();
+    await work.close();
+  }
+}

@@ -1,0 +1,128 @@
+// `nccr-guard detector evaluate`: a detector against attacks on inputs that it has never seen.
+import { Command } from 'commander';
+import { GuardError } from '../../shared/errors.ts';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import { type AttackName, attackNames } from '../calibrate/training-set.ts';
+import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
+import { openDetectorWork } from './detector-work.ts';
+import {
+  addDatasetOptions,
+  datasetOfOptions,
+  oneOf,
+  positiveInteger,
+  readArtefact,
+  readInput,
+} from './options.ts';
+import { progressDisplay } from './progress.ts';
+import { writeWhole } from './write-file.ts';
+
+interface EvaluateOptions {
+  readonly detector: string;
+  readonly dataset: string;
+  readonly split: string;
+  readonly images: number;
+  readonly seed: number;
+  readonly attack: readonly AttackName[];
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** Makes the command. */
+export function detectorEvaluateCommand(): Command {
+  const one = oneOf(attackNames);
+  const command = new Command('evaluate')
+    .description(
+      'measure a detector on unseen inputs: AUROC beside the logit margin, and the false positive rate',
+    )
+    .argument('<model.onnx>', 'the protected model, not compiled')
+    .requiredOption('--detector <artefact.json>', 'the detector')
+    .option('--images <count>', 'inputs drawn from the data set', positiveInteger, 1000)
+    .option(
+      '--attack <name>',
+      `attack, may be repeated: ${attackNames.join(', ')}`,
+      (text, before: AttackName[]) => [...before, one(text)],
+      [],
+    )
+    .option('--seed <number>', 'seed of the draw and the noise', positiveInteger, 2)
+    .option('--out <file>', 'write the report as JSON')
+    .option('--json', 'print the report as JSON');
+  return addDatasetOptions(command, 'test').action(run);
+}
+
+async function run(path: string, options: EvaluateOptions): Promise<void> {
+  const [model, artefact] = [await readInput(path), await readArtefact(options.detector)];
+  const digest = await sha256Digest(model);
+  if (digest !== artefact.model.digest) {
+    throw new GuardError(
+      'invalid_artefact',
+      `${options.detector} was made for the model ${artefact.model.digest}, ${path} is ${digest}`,
+    );
+  }
+  const dataset = await datasetOfOptions(options);
+  const display = progressDisplay({ quiet: options.json === true });
+  const { name } = artefact.model;
+  const work = await openDetectorWork(model, { name, plan: artefact.plan, seed: options.seed });
+  try {
+    const report = await evaluateDetector(
+      { artefact, extractor: work.extractor, target: work.target, dataset },
+      {
+        images: options.images,
+        seed: options.seed,
+        attacks: options.attack.length > 0 ? options.attack : attackNames,
+      },
+      display.onStage,
+    );
+    display.stop();
+    if (options.out !== undefined) await writeWhole(options.out, `${JSON.stringify(report, null, 2)}\n`);
+    console.log(options.json ? JSON.stringify(report) : reportTable(report));
+  } finally {
+    display.stop();
+    await work.close();
+  }
+}
+
+/** The report for a person, worst attack first in sight. */
+export function reportTable(report: EvaluationReport): string {
+  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+  const interval = ([low, high]: [number, number]) => `${percent(low)} to ${percent(high)}`;
+  const header = [
+    'attack',
+    'successes',
+    'median eps',
+    'AUROC',
+    'margin',
+    'l2',
+    'TPR@5%',
+    'TPR@1%',
+    'flagged',
+  ];
+  const rows = report.attacks.map((row) => [
+    row.attack,
+    `${row.successes}/${row.attacked}`,
+    row.median_epsilon.toFixed(4),
+    row.auroc.toFixed(4),
+    row.auroc_margin.toFixed(4),
+    row.auroc_l2.toFixed(4),
+    percent(row.tpr_at_fpr_5),
+    percent(row.tpr_at_fpr_1),
+    percent(row.tpr_at_threshold),
+  ]);
+  const worst = report.attacks.reduce((low, row) => (row.auroc < low.auroc ? row : low));
+  const beaten = report.attacks.filter((row) => row.auroc < row.auroc_margin).map((row) => row.attack);
+  return [
+    `${report.detector.name} ${report.detector.version} on ${report.dataset.name}, ${report.dataset.images} images`,
+    `worst attack: ${worst.attack}, AUROC ${worst.auroc.toFixed(4)}`,
+    ...columns([header, ...rows]),
+    `false positives on clean images: ${percent(report.fpr)}, target ${percent(report.target_fpr)}`,
+    `  expected within ${interval(report.fpr_interval)} (95 %, calibration and test drawn)`,
+    `  within ${interval(report.fpr_interval_binomial)} were the rate exactly the target`,
+    beaten.length > 0
+      ? `the logit margin alone does better on: ${beaten.join(', ')}`
+      : 'no attack on which the logit margin alone does better',
+  ].join('\n');
+}
+
+function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column])).join('  '));
+}

@@ -1,0 +1,49 @@
+// What calibration and evaluation both need of a model: its compiled graph and its gradient, loaded in one engine.
+import { createHash } from 'node:crypto';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { importNoiseKey } from '../../shared/noise/noise-key.ts';
+import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
+import type { Extractor } from '../calibrate/vectors.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { compileModel } from '../extraction/compile-model.ts';
+import { forwardModel, gradientModel } from '../onnx/input-gradient.ts';
+
+/** A model ready to be extracted from and attacked. */
+export interface DetectorWork {
+  readonly extractor: Extractor;
+  readonly target: AttackTarget;
+  close(): Promise<void>;
+}
+
+/**
+ * Compiles and loads a model under a noise key that is a function of the seed, so that a run can be repeated.
+ *
+ * The key of a deployment is another one: the detector learns how a model reacts to noise of a kind, not to one bank.
+ * @throws GuardError `invalid_model` or `unsupported_operator`
+ */
+export async function openDetectorWork(
+  model: Uint8Array,
+  { name, plan, seed }: { name: string; plan: ExtractionPlan; seed: number },
+): Promise<DetectorWork> {
+  const engine = await createOrtEngine({});
+  try {
+    const noiseKey = await importNoiseKey(
+      createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest(),
+    );
+    const { bytes, compiled } = await compileModel(model, { name, plan, noiseKey, engine });
+    const [extractor, forward, gradient] = await Promise.all([
+      engine.load(bytes),
+      engine.load(await forwardModel(model, { engine })),
+      engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
+    ]);
+    const { input_shape: inputShape, classes } = compiled.model;
+    return {
+      extractor: { model: extractor, compiled, noiseKey },
+      target: attackTarget({ forward, gradient }, { inputShape, classes, range: plan.input_range }),
+      close: () => engine.close(),
+    };
+  } catch (cause) {
+    await engine.close();
+    throw cause;
+  }
+}

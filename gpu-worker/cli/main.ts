@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// The command line: nouns, verbs and exit codes; one file a command does the work.
+import { Command, CommanderError } from 'commander';
+import { asGuardError } from '../../shared/errors.ts';
+import { detectorCalibrateCommand } from './detector-calibrate.ts';
+import { detectorEvaluateCommand } from './detector-evaluate.ts';
+import { modelCompileCommand } from './model-compile.ts';
+
+/** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
+const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
+
+/** Runs one command line and answers its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('nccr-guard')
+    .description('Guards a neural network: compiles models, calibrates and evaluates detectors.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for the options)');
+  program.command('model').description('protected models').addCommand(modelCompileCommand());
+  program
+    .command('detector')
+    .description('detectors of adversarial inputs')
+    .addCommand(detectorCalibrateCommand())
+    .addCommand(detectorEvaluateCommand());
+  program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
+  for (const command of everyCommand(program)) command.exitOverride();
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCodes.done;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    const error = asGuardError(thrown);
+    if (error.code === 'internal') {
+      console.error(thrown);
+      return exitCodes.bug;
+    }
+    console.error(`nccr-guard: ${error.message}`);
+    return exitCodes.failed;
+  }
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((child) => everyCommand(child as Command))];
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

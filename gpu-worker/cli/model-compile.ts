@@ -1,0 +1,66 @@
+// `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
+import { Command } from 'commander';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { compileModel } from '../extraction/compile-model.ts';
+import { openNoiseKeyFile } from './noise-key-file.ts';
+import { addPlanOptions, type PlanOptions, planOfOptions, readArtefact, readInput } from './options.ts';
+import { writeWhole } from './write-file.ts';
+
+interface CompileOptions extends PlanOptions {
+  readonly name: string;
+  readonly out: string;
+  readonly noiseKey: string;
+  readonly detector?: string;
+  readonly output?: string;
+  readonly json?: boolean;
+}
+
+/** Makes the command. */
+export function modelCompileCommand(): Command {
+  const command = new Command('compile')
+    .description(
+      'append perturbed copies, taps and reductions to a model; the result is what a gpu-worker serves',
+    )
+    .argument('<model.onnx>', 'the protected model')
+    .requiredOption('--name <name>', 'name under which the model is served')
+    .requiredOption('--out <file>', 'where the compiled graph goes')
+    .requiredOption(
+      '--noise-key <file>',
+      'secret of the noise bank, 64 hexadecimal digits; made where there is none',
+    )
+    .option('--detector <artefact.json>', 'take the plan of this detector instead of the options below')
+    .option('--output <tensor>', 'the logits, where the model has several outputs')
+    .option('--json', 'print the result as JSON');
+  return addPlanOptions(command).action(run);
+}
+
+async function run(path: string, options: CompileOptions): Promise<void> {
+  const model = await readInput(path);
+  const plan =
+    options.detector === undefined ? planOfOptions(options) : (await readArtefact(options.detector)).plan;
+  const { key, created } = await openNoiseKeyFile(options.noiseKey);
+  const engine = await createOrtEngine({ workers: 1 });
+  try {
+    const { name, output } = options;
+    const { bytes, compiled } = await compileModel(model, {
+      name,
+      plan,
+      noiseKey: key,
+      engine,
+      ...(output === undefined ? {} : { output }),
+    });
+    await writeWhole(options.out, bytes);
+    const summary = { out: options.out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled };
+    if (options.json) console.log(JSON.stringify(summary));
+    else {
+      if (created)
+        console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
+      const { input_shape, classes } = compiled.model;
+      console.log(`compiled ${name}: input [${input_shape.join(', ')}], ${classes} classes`);
+      console.log(`wrote ${options.out}, ${bytes.length} bytes, ${summary.digest}`);
+    }
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,161 @@
+// Options that several commands share: how they are spelt, parsed and refused.
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
+import {
+  type ExtractionPlan,
+  extractionPlanSchema,
+  noiseFamilies,
+} from '../../shared/contracts/extraction.ts';
+import { GuardError } from '../../shared/errors.ts';
+import type { Dataset } from '../datasets/dataset.ts';
+import { loadIdxFolder } from '../datasets/idx.ts';
+import { drawDigits } from '../datasets/synthetic-digits.ts';
+
+/** How inputs are perturbed, as options spell it. */
+export interface PlanOptions {
+  readonly noise: (typeof noiseFamilies)[number];
+  readonly epsilon: number;
+  readonly copies: number;
+  readonly bankRows: number;
+  readonly range: [number, number];
+  readonly tap: readonly string[];
+}
+
+/** Adds the options that make an extraction plan. */
+export function addPlanOptions(command: Command): Command {
+  return command
+    .option(
+      '--noise <family>',
+      `noise family: ${noiseFamilies.join(' or ')}`,
+      oneOf(noiseFamilies),
+      'gaussian',
+    )
+    .option('--epsilon <number>', 'bound of the noise, in units of the input', positiveNumber, 0.3)
+    .option('--copies <count>', 'perturbed copies of each input, N', positiveInteger, 4)
+    .option('--bank-rows <count>', 'noise rows that the compiled graph carries', positiveInteger, 256)
+    .option('--range <low,high>', 'lowest and highest valid value of the input', numberPair, [0, 1])
+    .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect, []);
+}
+
+/** The plan that the options say. */
+export function planOfOptions(options: PlanOptions): ExtractionPlan {
+  return extractionPlanSchema.parse({
+    input_range: options.range,
+    noise: [
+      {
+        family: options.noise,
+        epsilon: options.epsilon,
+        rows: options.bankRows,
+        copies: options.copies,
+      },
+    ],
+    taps: options.tap.map((tensor) => ({ kind: 'layer', tensor })),
+  });
+}
+
+/** Adds the options that name a data set. */
+export function addDatasetOptions(command: Command, split: string): Command {
+  return command
+    .requiredOption(
+      '--dataset <source>',
+      'idx:FOLDER for the IDX files of a folder (MNIST), or synthetic-digits:COUNT for digits drawn here',
+    )
+    .option('--split <prefix>', 'prefix of the IDX files', split);
+}
+
+/**
+ * Loads the data set that the options name.
+ * @throws GuardError `invalid_dataset`
+ */
+export async function datasetOfOptions({
+  dataset,
+  split,
+}: {
+  dataset: string;
+  split: string;
+}): Promise<Dataset> {
+  const [kind, rest] = splitOnce(dataset);
+  if (kind === 'idx' && rest !== '') return loadIdxFolder(rest, split);
+  if (kind === 'synthetic-digits' && /^[1-9]\d{0,5}$/.test(rest)) {
+    // The splits draw from seeds that never meet.
+    return drawDigits(Number(rest), split === 'train' ? 1_000_000 : 2_000_000);
+  }
+  throw new GuardError('invalid_dataset', `${dataset} is neither idx:FOLDER nor synthetic-digits:COUNT`);
+}
+
+/**
+ * Reads a detector artefact from a file.
+ * @throws GuardError `invalid_artefact` where it is none
+ */
+export async function readArtefact(path: string): Promise<DetectorArtefact> {
+  const text = (await readInput(path)).toString('utf8');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new GuardError('invalid_artefact', `${path} is not JSON`, { cause });
+  }
+  const parsed = detectorArtefactSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new GuardError('invalid_artefact', `${path}: ${issue.path.join('.')}: ${issue.message}`);
+}
+
+/**
+ * Reads a file that the command line names.
+ * @throws GuardError `not_found` where it cannot be read
+ */
+export async function readInput(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const reason =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(cause);
+    throw new GuardError('not_found', `${path}: ${reason}`, { cause });
+  }
+}
+
+/** Parses a whole number of at least 1. */
+export function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('not a whole number of at least 1');
+  return Number(text);
+}
+
+/** Parses a number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('not a number above 0');
+  return value;
+}
+
+/** Parses a rate strictly between 0 and 1. */
+export function rate(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('not a rate between 0 and 1');
+  return value;
+}
+
+/** Parser of an option that takes one of a few words. */
+export function oneOf<T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((known) => known === text);
+    if (word === undefined) throw new InvalidArgumentError(`not one of ${words.join(', ')}`);
+    return word;
+  };
+}
+
+function numberPair(text: string): [number, number] {
+  const [low, high, ...more] = text.split(',').map(Number);
+  if (!(low < high) || more.length > 0) throw new InvalidArgumentError('not two rising numbers such as 0,1');
+  return [low, high];
+}
+
+function collect(text: string, before: readonly string[]): string[] {
+  return [...before, text];
+}
+
+function splitOnce(text: string): [string, string] {
+  const colon = text.indexOf(':');
+  return colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
+}

@@ -1,0 +1,183 @@
+// How well a detector artefact tells adversarial from clean inputs that it has never seen, beside the logit margin.
+import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
+import { conformalRank } from '../../shared/detector/conformal-threshold.ts';
+import { mlpOfArtefact } from '../../shared/detector/mlp.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { permutation, seededRandom } from '../../shared/maths/random.ts';
+import type { AttackTarget } from '../attacks/attack-target.ts';
+import { scoreRows } from '../calibrate/calibrate-detector.ts';
+import { observedRateInterval } from '../calibrate/false-positive-interval.ts';
+import {
+  type AttackName,
+  attackByName,
+  correctRows,
+  type StageProgress,
+  successfulInputs,
+} from '../calibrate/training-set.ts';
+import { type ExtractedRows, type Extractor, extractVectors } from '../calibrate/vectors.ts';
+import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
+
+/** What is evaluated, on what. */
+export interface EvaluationInputs {
+  readonly artefact: DetectorArtefact;
+  readonly extractor: Extractor;
+  readonly target: AttackTarget;
+  readonly dataset: Dataset;
+}
+
+/** What the operator chooses. */
+export interface EvaluationOptions {
+  /** Images drawn from the data set. */
+  readonly images: number;
+  readonly seed: number;
+  readonly attacks: readonly AttackName[];
+}
+
+/** One attack's row of the report; every rate is over successful examples only. */
+export interface AttackReport {
+  readonly attack: AttackName;
+  readonly attacked: number;
+  readonly successes: number;
+  /** Median of the largest change of an element over the successes, in units of the input. */
+  readonly median_epsilon: number;
+  readonly auroc: number;
+  /** AUROC of the logit margin of the unperturbed example: one forward pass, no noise. */
+  readonly auroc_margin: number;
+  /** AUROC of the l2 norm of the logits' change, the paper's scalar: the negative control. */
+  readonly auroc_l2: number;
+  readonly tpr_at_fpr_5: number;
+  readonly tpr_at_fpr_1: number;
+  /** Share of the examples above the artefact's own threshold. */
+  readonly tpr_at_threshold: number;
+}
+
+/** The whole report. */
+export interface EvaluationReport {
+  readonly detector: { readonly name: string; readonly version: string; readonly model: string };
+  readonly dataset: { readonly name: string; readonly images: number; readonly digest: string };
+  readonly target_fpr: number;
+  /** Share of all clean images, right or wrong, above the threshold. */
+  readonly fpr: number;
+  /** 95 % interval of that share for a detector that keeps its promise, with this many calibration and test images. */
+  readonly fpr_interval: [number, number];
+  /** 95 % interval of the share from this test's draw alone, were the detector's rate exactly the target. */
+  readonly fpr_interval_binomial: [number, number];
+  readonly attacks: readonly AttackReport[];
+}
+
+/**
+ * Evaluates a detector on inputs that took no part in its calibration.
+ *
+ * AUROC compares successful examples with the clean inputs that the model gets right (they are what was attacked); the
+ * false positive rate is over all clean inputs.
+ * @throws GuardError `invalid_dataset` where the data set does not fit, an attack never succeeds or the calibration's own
+ *   images are offered
+ * @see NCCR, section 5.1
+ */
+export async function evaluateDetector(
+  { artefact, extractor, target, dataset }: EvaluationInputs,
+  { images, seed, attacks }: EvaluationOptions,
+  onStage: StageProgress,
+): Promise<EvaluationReport> {
+  checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
+  if (images > dataset.labels.length) {
+    const detail = `${images} images are asked for, ${dataset.name} has ${dataset.labels.length}`;
+    throw new GuardError('invalid_dataset', detail);
+  }
+  if (dataset.name === artefact.calibration.dataset) {
+    const detail = `${dataset.name} is the set that the detector was calibrated on: evaluate on another`;
+    throw new GuardError('invalid_dataset', detail);
+  }
+  const tested = selectDatasetRows(
+    dataset,
+    permutation(dataset.labels.length, seededRandom(seed)).subarray(0, images),
+  );
+  const mlp = mlpOfArtefact(artefact);
+  const measure = async (inputs: Float32Array, stage: string) => {
+    const onProgress = (share: number) => onStage(stage, share);
+    const rows = await extractVectors(extractor, inputs, { design: artefact.vector.design, onProgress });
+    return { rows, scores: scoreRows(mlp, rows) };
+  };
+  const all = await measure(tested.inputs, 'extract clean');
+  const right = Array.from(tested.labels.keys()).filter(
+    (row) => all.rows.predicted[row] === tested.labels[row],
+  );
+  const clean = pick(all, right);
+  const correct = await correctRows(target, tested);
+  const { noise } = extractor.compiled.plan;
+  const reports: AttackReport[] = [];
+  for (const attack of attacks) {
+    const on = { target, dataset: correct, epsilon: noise[0].epsilon };
+    const examples = await attackByName(attack, on, (share) => onStage(`attack ${attack}`, share));
+    const found = await measure(successfulInputs(examples), `extract ${attack}`);
+    reports.push(
+      attackReport(
+        { attack, artefact, clean, found: pick(found), epsilon: medianSuccess(examples) },
+        correct.labels.length,
+      ),
+    );
+  }
+  const calibration = calibrationOf(artefact);
+  return {
+    detector: { name: artefact.name, version: artefact.version, model: artefact.model.name },
+    dataset: { name: dataset.name, images, digest: datasetDigest(tested) },
+    target_fpr: artefact.threshold.target_fpr,
+    fpr: rateAbove(all.scores, artefact.threshold.value),
+    fpr_interval: observedRateInterval(calibration, images),
+    fpr_interval_binomial: binomialInterval(artefact.threshold.target_fpr, images),
+    attacks: reports,
+  };
+}
+
+/** The three scores that are compared, each higher for what is taken for adversarial. */
+interface Scores {
+  readonly detector: Float64Array;
+  readonly margin: Float64Array;
+  readonly l2: Float64Array;
+}
+
+function pick(
+  { rows, scores }: { rows: ExtractedRows; scores: Float64Array },
+  kept?: readonly number[],
+): Scores {
+  const order = kept ?? Array.from({ length: rows.count }, (_, row) => row);
+  const take = (values: Float64Array, sign: 1 | -1) => Float64Array.from(order, (row) => sign * values[row]);
+  return { detector: take(scores, 1), margin: take(rows.margins, -1), l2: take(rows.l2, 1) };
+}
+
+function attackReport(
+  measured: { attack: AttackName; artefact: DetectorArtefact; clean: Scores; found: Scores; epsilon: number },
+  attacked: number,
+): AttackReport {
+  const { attack, artefact, clean, found, epsilon } = measured;
+  return {
+    attack,
+    attacked,
+    successes: found.detector.length,
+    median_epsilon: epsilon,
+    auroc: auroc(found.detector, clean.detector),
+    auroc_margin: auroc(found.margin, clean.margin),
+    auroc_l2: auroc(found.l2, clean.l2),
+    tpr_at_fpr_5: tprAtFpr(found.detector, clean.detector, 0.05),
+    tpr_at_fpr_1: tprAtFpr(found.detector, clean.detector, 0.01),
+    tpr_at_threshold: rateAbove(found.detector, artefact.threshold.value),
+  };
+}
+
+function medianSuccess({ epsilon, success }: { epsilon: Float32Array; success: Uint8Array }): number {
+  const found = epsilon.filter((_, row) => success[row] === 1).sort();
+  return found[found.length >> 1];
+}
+
+function calibrationOf({ threshold }: DetectorArtefact): { samples: number; rank: number } {
+  const samples = threshold.calibration_samples;
+  return { samples, rank: conformalRank(samples, threshold.target_fpr) };
+}
+
+/** Central 95 % interval of the share that a binomial with rate `rate` shows in `tests` draws. */
+function binomialInterval(rate: number, tests: number): [number, number] {
+  // A calibration of ten million samples whose threshold sits exactly at the rate leaves the test's own draw.
+  const samples = 10_000_000;
+  return observedRateInterval({ samples, rank: Math.round(samples * (1 - rate)) }, tests);
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { channelChanges, layerChange, nccrL2, neuronChanges } from '../../../shared/maths/nccr.ts';
+
+// One input (1, -2, 3, 0) and two copies; expected values are worked out by hand.
+const activations = {
+  values: Float32Array.of(1, -2, 3, 0, 2, -2, 1, 0, 1, -4, 3, 1),
+  copies: 2,
+  neurons: 4,
+};
+
+describe('neuron cover change rate', () => {
+  it('averages the absolute change of each neuron over the copies', () => {
+    expect([...neuronChanges(activations)]).toEqual([0.5, 1, 1, 0.5]);
+  });
+
+  it('averages a layer over its neurons and says how large its activations were', () => {
+    expect(layerChange(activations)).toEqual({ change: 0.75, base: 1.5 });
+  });
+
+  it('averages a channel over its positions', () => {
+    expect([...channelChanges(activations, 2)]).toEqual([0.75, 0.75]);
+  });
+
+  it('averages the l2 norm of the change over the copies', () => {
+    expect(nccrL2(activations)).toBeCloseTo((Math.sqrt(1 + 4) + Math.sqrt(4 + 1)) / 2, 12);
+  });
+
+  it('is zero where the copies equal the input', () => {
+    const same = { values: Float32Array.of(5, 7, 5, 7), copies: 1, neurons: 2 };
+    expect([...neuronChanges(same)]).toEqual([0, 0]);
+    expect(nccrL2(same)).toBe(0);
+  });
+
+  it('refuses values that do not have the stated shape, no copies and channels that do not divide', () => {
+    expect(() => neuronChanges({ ...activations, copies: 3 })).toThrow(/shape/);
+    expect(() => neuronChanges({ values: Float32Array.of(1), copies: 0, neurons: 1 })).toThrow(/copy/);
+    expect(() => channelChanges(activations, 3)).toThrow(/channels/);
+  });
+});
