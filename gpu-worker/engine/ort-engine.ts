@@ -1,7 +1,7 @@
 // The engine on ONNX Runtime's CPU provider: one session a worker thread, one thread a core.
 import { availableParallelism, cpus } from 'node:os';
 import { GuardError } from '../../shared/errors.ts';
-import type { Tensor } from '../../shared/maths/tensor.ts';
+import { elementArrays, type Tensor, type TensorData } from '../../shared/maths/tensor.ts';
 import type { Engine, LoadedModel, LoadOptions } from './engine.ts';
 import { RuntimeRefusal } from './thread.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -53,12 +53,15 @@ async function loadModel(
   };
 }
 
-/** Copies what a thread will own: its buffers move there, and the caller may reuse its own at once. */
+/**
+ * Copies what a thread will own: its buffers move there, and the caller may reuse its own at once. Not by `slice`, which
+ * gives a view of Node's shared pool where the elements are a Buffer.
+ */
 function copyOf(feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(feeds).map(([name, { datatype, shape, data }]) => [
       name,
-      { datatype, shape: [...shape], data: data.slice() },
+      { datatype, shape: [...shape], data: new elementArrays[datatype](data as never) as TensorData },
     ]),
   );
 }

@@ -1,5 +1,5 @@
 // Runs the rows of a batch one by one, so that what a row gives never depends on the rows beside it.
-import { elementCount, type Tensor, type TensorData } from '../../shared/maths/tensor.ts';
+import { elementArrays, elementCount, type Tensor } from '../../shared/maths/tensor.ts';
 import type { LoadedModel, RunOptions } from './engine.ts';
 
 /** Named tensors whose first dimension is the batch. */
@@ -44,8 +44,7 @@ function rowOf(batch: Batch, row: number): Record<string, Tensor> {
 function concatenate(parts: readonly Batch[]): Record<string, Tensor> {
   return Object.fromEntries(
     Object.entries(parts[0]).map(([name, { datatype, shape, data }]) => {
-      const type = data.constructor as new (length: number) => TensorData;
-      const joined = new type(parts.length * data.length);
+      const joined = new elementArrays[datatype](parts.length * data.length);
       for (const [row, part] of parts.entries()) joined.set(part[name].data as never, row * data.length);
       return [name, { datatype, shape: [parts.length, ...shape.slice(1)], data: joined }];
     }),

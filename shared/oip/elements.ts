@@ -52,8 +52,9 @@ export function elementsFromBytes(
     const detail = `${bytes.length} bytes, but the shape [${shape.join(', ')}] of ${datatype} has ${expected}`;
     throw new GuardError('invalid_input', `${where}: ${detail}`, { places: [{ pointer: where, detail }] });
   }
-  // Copied: the view on the wire need not be aligned to the element.
-  return new type(bytes.slice().buffer);
+  // Copied: the view on the wire need not be aligned to the element. Not by `slice`, which gives a view where the bytes
+  // are a Buffer of Node.
+  return new type(new Uint8Array(bytes).buffer);
 }
 
 /** Raw little-endian bytes of a tensor, not copied. */

@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { readConfig } from '../../gpu-worker/config.ts';
+
+const token = 'a-token-of-the-test-with-enough-characters';
+const required = { GPU_WORKER_MODELS: 'models', GPU_WORKER_TOKEN: token };
+
+it('is complete with a token and a model folder', () => {
+  expect(readConfig({ ...required, PATH: '/usr/bin' })).toMatchObject({
+    host: '127.0.0.1',
+    port: 8790,
+    token,
+    modelFolder: 'models',
+    queueMax: 256,
+    deadlineMs: 5_000,
+    drainMs: 10_000,
+  });
+});
+
+it('reads numbers', () => {
+  const config = readConfig({
+    ...required,
+    GPU_WORKER_PORT: '9000',
+    GPU_WORKER_WORKERS: '3',
+    GPU_WORKER_QUEUE_MAX: '64',
+  });
+  expect(config).toMatchObject({ port: 9000, workers: 3, queueMax: 64 });
+});
+
+it('lets authentication be switched off on a loopback host', () => {
+  const config = readConfig({ GPU_WORKER_MODELS: 'models', GPU_WORKER_AUTH: 'none' });
+  expect(config.token).toBeUndefined();
+});
+
+it.each([
+  ['no model folder', { GPU_WORKER_TOKEN: token }, 'GPU_WORKER_MODELS'],
+  ['no token', { GPU_WORKER_MODELS: 'models' }, 'GPU_WORKER_TOKEN: required'],
+  ['a short token', { ...required, GPU_WORKER_TOKEN: 'short' }, 'GPU_WORKER_TOKEN'],
+  ['a token with a space', { ...required, GPU_WORKER_TOKEN: `${token} ${token}` }, 'GPU_WORKER_TOKEN'],
+  ['a token that would be ignored', { ...required, GPU_WORKER_AUTH: 'none' }, 'GPU_WORKER_AUTH: none, but'],
+  [
+    'no authentication on an open host',
+    { GPU_WORKER_MODELS: 'models', GPU_WORKER_AUTH: 'none', GPU_WORKER_HOST: '0.0.0.0' },
+    'loopback',
+  ],
+  [
+    'a port that is no number',
+    { ...required, GPU_WORKER_PORT: '80a' },
+    'GPU_WORKER_PORT: not a whole number',
+  ],
+  ['a port out of range', { ...required, GPU_WORKER_PORT: '65536' }, 'GPU_WORKER_PORT'],
+  ['no workers', { ...required, GPU_WORKER_WORKERS: '0' }, 'GPU_WORKER_WORKERS'],
+  ['a queue that no batch fits in', { ...required, GPU_WORKER_QUEUE_MAX: '63' }, 'GPU_WORKER_QUEUE_MAX'],
+  ['an unknown variable', { ...required, GPU_WORKER_TOKENS: 'x' }, 'GPU_WORKER_TOKENS: no such variable'],
+])('refuses %s by its name', (_what, environment, reason) => {
+  expect(() => readConfig(environment)).toThrow(reason);
+});
