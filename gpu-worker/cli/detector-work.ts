@@ -6,7 +6,8 @@ import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import type { Extractor } from '../calibrate/vectors.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
-import { forwardModel, gradientModel } from '../onnx/input-gradient.ts';
+import { forwardModel } from '../onnx/forward-model.ts';
+import { gradientModel } from '../onnx/input-gradient.ts';
 
 /** A model ready to be extracted from and attacked. */
 export interface DetectorWork {
@@ -33,7 +34,7 @@ export async function openDetectorWork(
     const { bytes, compiled } = await compileModel(model, { name, plan, noiseKey, engine });
     const [extractor, forward, gradient] = await Promise.all([
       engine.load(bytes),
-      engine.load(await forwardModel(model, { engine })),
+      engine.load(forwardModel(model)),
       engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
     ]);
     const { input_shape: inputShape, classes } = compiled.model;

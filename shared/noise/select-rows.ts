@@ -15,7 +15,10 @@ export interface RowSelection {
 /**
  * Selects the noise of one input by HMAC(key, digest of the input).
  *
- * The same input always gets the same noise, and without the key nobody can tell which. Within a segment rows are drawn
+ * Deviation: the paper draws its noise anew. Keyed by the input, a verdict is the same every time and can be replayed, and
+ * without the key nobody can tell the noise. Not a matter of accuracy.
+ *
+ * Within a segment rows are drawn
  * without replacement where the segment has enough of them.
  * @param input the elements of one input, float32; digested as little-endian bytes
  * @returns rows and signs, in the order of the plan's segments
