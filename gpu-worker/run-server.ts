@@ -9,6 +9,7 @@ import type { GpuWorkerConfig } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { createOrtEngine } from './engine/ort-engine.ts';
 import type { ServedModel } from './served-model.ts';
+import { stopRequest } from './stop-request.ts';
 
 /** What a server is made of. */
 export interface ServerOptions extends Omit<GpuWorkerConfig, 'modelFolder'> {
@@ -96,18 +97,4 @@ async function closeWithin(server: Server, ms: number): Promise<boolean> {
   clearInterval(closing);
   clearTimeout(timer);
   return complete;
-}
-
-/** Resolves with what asks this process to stop; a second signal ends it at once. */
-function stopRequest(): Promise<string> {
-  const stop = Promise.withResolvers<string>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      process.once(signal, () => process.exit(1));
-      stop.resolve(signal);
-    });
-  }
-  // Started with a channel to its parent, the server does not outlive it.
-  if (process.connected) process.once('disconnect', () => stop.resolve('the parent process is gone'));
-  return stop.promise;
 }
