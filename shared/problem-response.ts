@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { errorTable, type GuardError } from './errors.ts';
 
+/** Media type of every error answer. */
+export const problemMediaType = 'application/problem+json';
+
 /** The body of every error answer. */
 export const problemSchema = z.object({
   type: z.string(),
@@ -42,7 +45,7 @@ export function problemResponse(error: GuardError, context: ProblemContext = {})
     ...(context.verdictId === undefined ? {} : { verdict_id: context.verdictId }),
     ...(error.places.length === 0 ? {} : { errors: error.places.map((place) => ({ ...place })) }),
   };
-  const headers = new Headers({ 'content-type': 'application/problem+json' });
+  const headers = new Headers({ 'content-type': problemMediaType });
   if (context.requestId !== undefined) headers.set('x-request-id', context.requestId);
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer');

@@ -1,0 +1,71 @@
+// The edge's HTTP application: middleware, routes, and the one exit for errors.
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { methodNotAllowed } from 'hono/method-not-allowed';
+import { requestId } from 'hono/request-id';
+import { asGuardError, GuardError } from '../shared/errors.ts';
+import { log } from '../shared/log.ts';
+import { problemResponse } from '../shared/problem-response.ts';
+import { authenticate } from './authenticate.ts';
+import type { Dependencies } from './dependencies.ts';
+import type { App, AppEnv } from './routes/app-env.ts';
+import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
+import { addHealthRoutes } from './routes/health.ts';
+import { addInferRoutes } from './routes/infer.ts';
+import { addMetadataRoutes } from './routes/metadata.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
+import { addOpenapiRoute } from './routes/openapi.ts';
+import { addVerdictRoutes } from './routes/verdicts.ts';
+
+/** Makes the application. */
+export function createApp(dependencies: Dependencies): App {
+  const { apiToken, services } = dependencies;
+  const app: App = new OpenAPIHono<AppEnv>({ strict: true });
+  app.use(requestId({ limitLength: 128 }));
+  app.use(async (context, next) => {
+    context.set('trail', {});
+    await next();
+    const { mode, verdict, verdictId } = context.get('trail');
+    const { headers } = context.res;
+    headers.set('x-request-id', context.get('requestId'));
+    if (mode !== undefined) headers.set('x-guard-mode', mode);
+    if (verdict !== undefined) headers.set('x-guard-verdict', verdict);
+    if (verdictId !== undefined) headers.set('x-guard-verdict-id', verdictId);
+  });
+  app.use(
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (context, methods) => {
+        const allowed = methods.join(', ');
+        const error = new GuardError('method_not_allowed', `${context.req.method}; allowed: ${allowed}`);
+        const answer = problemResponse(error, { requestId: context.get('requestId') });
+        answer.headers.set('allow', allowed);
+        return answer;
+      },
+    }),
+  );
+  addHealthRoutes(app, dependencies);
+  app.use(authenticate(apiToken));
+  addMetadataRoutes(app, dependencies);
+  addInferRoutes(app, dependencies);
+  addGuardVerdictsRoute(app, dependencies);
+  addVerdictRoutes(app, dependencies);
+  addMetricsRoute(app, dependencies);
+  addOpenapiRoute(app);
+  app.notFound((context) =>
+    problemResponse(new GuardError('not_found', 'there is no such route'), {
+      requestId: context.get('requestId'),
+    }),
+  );
+  app.onError((thrown, context) => {
+    const error = asGuardError(thrown);
+    services.metrics.rejected.inc({ reason: error.code });
+    if (error.status === 500)
+      log('error', 'request.failure', { request_id: context.get('requestId'), error });
+    const { verdictId } = context.get('trail') ?? {};
+    return problemResponse(error, {
+      requestId: context.get('requestId'),
+      ...(verdictId === undefined ? {} : { verdictId }),
+    });
+  });
+  return app;
+}

@@ -1,0 +1,87 @@
+// Detector artefacts: read from R2, checked against themselves, and kept for the life of the isolate.
+import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
+import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { vectorLength } from '../../shared/maths/nccr-vector.ts';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import { parseJson } from '../../shared/oip/parse-json.ts';
+import type { R2Binding } from '../bindings.ts';
+
+/** Scores are equal where they differ by at most this, relative to the larger of one and their size. */
+export const scoreTolerance = 1e-6;
+
+/** An artefact that passed its checks. */
+export interface LoadedArtefact {
+  readonly key: string;
+  /** `sha256:…` of its bytes. */
+  readonly digest: string;
+  readonly artefact: DetectorArtefact;
+  readonly mlp: Mlp;
+}
+
+/** Where artefacts come from. */
+export interface ArtefactStore {
+  /** @throws GuardError `detector_unavailable` where it is missing, cannot be read or fails its own check */
+  load(key: string): Promise<LoadedArtefact>;
+}
+
+/** Makes the store over a bucket. An artefact is immutable: a new detector has a new key. */
+export function artefactStore(bucket: R2Binding): ArtefactStore {
+  // Values, not promises: a promise of one request must not be awaited by another that outlives it.
+  const loaded = new Map<string, LoadedArtefact>();
+  return {
+    async load(key) {
+      const known = loaded.get(key);
+      if (known !== undefined) return known;
+      const bytes = await readObject(bucket, key);
+      try {
+        const artefact = await readArtefact(key, bytes);
+        loaded.set(key, artefact);
+        return artefact;
+      } catch (cause) {
+        throw new GuardError('detector_unavailable', 'the detector artefact is not usable', { cause });
+      }
+    },
+  };
+}
+
+/** Whether two implementations computed the same score; never where one is not a number. */
+export function sameScore(one: number, other: number): boolean {
+  return Math.abs(one - other) <= scoreTolerance * Math.max(1, Math.abs(other));
+}
+
+/**
+ * Reads an artefact's bytes and runs its self-check in plain TypeScript.
+ * @throws GuardError `invalid_artefact`
+ */
+async function readArtefact(key: string, bytes: Uint8Array): Promise<LoadedArtefact> {
+  const parsed = detectorArtefactSchema.safeParse(parseJson(bytes));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new GuardError('invalid_artefact', `${issue.path.map(String).join('.')}: ${issue.message}`);
+  }
+  const artefact = parsed.data;
+  const mlp = mlpOfArtefact(artefact);
+  const { vectors, scores } = artefact.self_check;
+  if (artefact.vector.length !== vectorLength(artefact.vector.design, artefact.model.classes)) {
+    throw new GuardError('invalid_artefact', 'vector.length is not that of its design');
+  }
+  if (
+    vectors.length !== scores.length ||
+    vectors.some((vector) => vector.length !== artefact.vector.length)
+  ) {
+    throw new GuardError('invalid_artefact', 'self_check does not have the shape of the vector');
+  }
+  if (!vectors.every((vector, index) => sameScore(mlpScore(mlp, vector), scores[index]))) {
+    throw new GuardError('invalid_artefact', 'the detector does not reproduce its self-check');
+  }
+  return { key, digest: await sha256Digest(bytes), artefact, mlp };
+}
+
+async function readObject(bucket: R2Binding, key: string): Promise<Uint8Array> {
+  const object = await bucket.get(key).catch((cause: unknown) => {
+    throw new GuardError('detector_unavailable', 'the artefact store cannot be read', { cause });
+  });
+  if (object === null) throw new GuardError('detector_unavailable', 'there is no detector artefact');
+  return new Uint8Array(await object.arrayBuffer());
+}

@@ -1,0 +1,90 @@
+// Scores vectors in the detector Worker, checks it against the plain TypeScript MLP, and falls back on that.
+import type { Scorer } from '../../shared/contracts/verdict.ts';
+import { mlpScore } from '../../shared/detector/mlp.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
+import type { DetectorBinding, ScoreAnswer } from '../bindings.ts';
+import { type LoadedArtefact, sameScore } from './artefact-store.ts';
+
+/** Vectors to score. */
+export interface ScoreVectors {
+  readonly loaded: LoadedArtefact;
+  /** Row-major [rows, vector length], finite. */
+  readonly vectors: Float64Array;
+  readonly rows: number;
+  /** How long the detector Worker may take before the fallback's scores are used. */
+  readonly timeoutMs: number;
+  /** Scores with this implementation and no other; without it the Worker is asked first. */
+  readonly only?: Scorer;
+}
+
+/** Scores and who computed them. */
+export interface Scores {
+  /** [rows]: adversarial logit - clean logit, finite. */
+  readonly values: Float64Array;
+  readonly scorer: Scorer;
+}
+
+/** What scores vectors. */
+export interface DetectorClient {
+  /** @throws GuardError `detector_unavailable` where the implementations disagree, or the only one asked for fails */
+  score(call: ScoreVectors): Promise<Scores>;
+}
+
+/** Makes the client of one detector Worker. `onFallback` counts each time its scores had to be done without. */
+export function detectorClient(
+  binding: DetectorBinding,
+  onFallback: (model: string) => void,
+): DetectorClient {
+  return {
+    async score(call) {
+      const { loaded, rows, only } = call;
+      const plain = plainScores(call);
+      if (only === 'typescript') return { values: plain, scorer: 'typescript' };
+      let answer: ScoreAnswer;
+      try {
+        answer = await askDetector(binding, call);
+      } catch (cause) {
+        if (only !== undefined) {
+          throw new GuardError('detector_unavailable', 'the detector Worker does not answer', { cause });
+        }
+        log('warn', 'detector.fallback', { model: loaded.artefact.model.name, cause });
+        onFallback(loaded.artefact.model.name);
+        return { values: plain, scorer: 'typescript' };
+      }
+      const { scores, scorer } = answer;
+      if (scores.length !== rows || !plain.every((score, row) => sameScore(scores[row], score))) {
+        throw new GuardError('detector_unavailable', 'two implementations of the detector disagree');
+      }
+      return { values: scores, scorer };
+    },
+  };
+}
+
+function plainScores({ loaded, vectors, rows }: ScoreVectors): Float64Array {
+  const { length } = loaded.artefact.vector;
+  const scores = Float64Array.from({ length: rows }, (_, row) =>
+    mlpScore(loaded.mlp, vectors.subarray(row * length, (row + 1) * length)),
+  );
+  if (!scores.every(Number.isFinite)) {
+    throw new GuardError('detector_unavailable', 'the detector gave a score that is no number');
+  }
+  return scores;
+}
+
+async function askDetector(
+  binding: DetectorBinding,
+  { loaded, vectors, rows, timeoutMs }: ScoreVectors,
+): Promise<ScoreAnswer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`no scores within ${timeoutMs} ms`)), timeoutMs);
+  const call = { artefactKey: loaded.key, artefactDigest: loaded.digest, vectors, rows };
+  const scoring = binding.score(call);
+  try {
+    return await Promise.race([scoring, late]);
+  } finally {
+    clearTimeout(timer);
+    // A late refusal has nobody left to hear it.
+    Promise.resolve(scoring).catch(() => undefined);
+  }
+}

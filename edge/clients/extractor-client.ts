@@ -1,0 +1,211 @@
+// Asks the gpu-worker for the logits of inputs and their perturbed copies, and believes nothing of its answer unchecked.
+import { compiledTensors, digestSchema, extractionParameters } from '../../shared/contracts/extraction.ts';
+import {
+  headerLengthHeader,
+  modelMetadataSchema,
+  type Parameters,
+} from '../../shared/contracts/inference.ts';
+import { type ErrorCode, GuardError } from '../../shared/errors.ts';
+import { extractionBytesMax } from '../../shared/limits.ts';
+import { elementCount, int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
+import type { RowSelection } from '../../shared/noise/select-rows.ts';
+import { parseJson } from '../../shared/oip/parse-json.ts';
+import { readResponse } from '../../shared/oip/read-message.ts';
+import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
+import { readBounded } from './read-bounded.ts';
+
+/** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
+export interface ExpectedModel {
+  readonly name: string;
+  readonly modelDigest: string;
+  readonly noiseKeyId: string;
+}
+
+/** One batch to extract. */
+export interface ExtractionCall {
+  readonly expected: ExpectedModel;
+  /** Row-major [rows, ...input shape]. */
+  readonly inputs: Float32Array;
+  /** [rows, ...input shape]. */
+  readonly shape: readonly number[];
+  /** One a row, each of N rows and signs. */
+  readonly selections: readonly RowSelection[];
+  readonly copies: number;
+  readonly classes: number;
+  /** Instant of `Date.now()` after which an answer is of no use. */
+  readonly deadlineAt: number;
+}
+
+/** What was extracted. */
+export interface Extraction {
+  /** Row-major [rows, copies + 1, classes], finite; copy 0 is the input. */
+  readonly logits: Float32Array;
+  readonly compiledDigest: string;
+}
+
+/** The gpu-worker as the guard sees it. */
+export interface ExtractorClient {
+  /**
+   * @throws GuardError `extractor_unreachable`, `extractor_unauthorized`, `overloaded`, `deadline_exceeded`,
+   *   `bad_extractor_reply`, or `detector_unavailable` where another model or noise key answered
+   */
+  extract(call: ExtractionCall): Promise<Extraction>;
+  /** Resolves where the gpu-worker serves exactly this model; throws as `extract` does. */
+  checkServes(expected: ExpectedModel, deadlineAt: number): Promise<void>;
+}
+
+/** Makes the client of one gpu-worker. */
+export function extractorClient({ url, token }: { url: URL; token: string }): ExtractorClient {
+  const authorization = `Bearer ${token}`;
+  const modelUrl = (name: string) => new URL(`v2/models/${encodeURIComponent(name)}`, folderUrl(url));
+  return {
+    async extract(call) {
+      const remainingMs = call.deadlineAt - Date.now();
+      // The unit of Triton's own parameter is microseconds.
+      const message = writeBinaryRequest(requestTensors(call), { timeout: Math.max(1, remainingMs) * 1000 });
+      const answer = await askWorker(`${modelUrl(call.expected.name)}/infer`, {
+        deadlineAt: call.deadlineAt,
+        init: { method: 'POST', headers: { ...message.headers, authorization }, body: message.body },
+      });
+      return readExtraction(answer, call);
+    },
+    async checkServes(expected, deadlineAt) {
+      const init = { headers: { authorization } };
+      await askWorker(`${modelUrl(expected.name)}/ready`, { deadlineAt, init });
+      const answer = await askWorker(modelUrl(expected.name).href, { deadlineAt, init });
+      const metadata = modelMetadataSchema.safeParse(parseReply(() => parseJson(answer.bytes)));
+      if (!metadata.success) throw badReply('its model metadata is not that of the protocol');
+      checkIdentity(metadata.data.parameters ?? {}, expected);
+    },
+  };
+}
+
+interface WorkerAnswer {
+  readonly bytes: Uint8Array;
+  readonly headers: Headers;
+}
+
+async function askWorker(
+  url: string,
+  { deadlineAt, init }: { deadlineAt: number; init: RequestInit },
+): Promise<WorkerAnswer> {
+  const remainingMs = deadlineAt - Date.now();
+  if (remainingMs <= 0) throw new GuardError('deadline_exceeded', 'no time was left for the extraction');
+  const signal = AbortSignal.timeout(remainingMs);
+  const response = await fetch(url, { ...init, redirect: 'manual', signal }).catch((cause: unknown) => {
+    throw transportError(cause, signal, 'extractor_unreachable');
+  });
+  if (response.status !== 200) {
+    // The body is dropped so that the connection is free for the next request.
+    await response.body?.cancel().catch(() => undefined);
+    throw statusError(response);
+  }
+  const bytes = await readBounded(response.body, extractionBytesMax).catch((cause: unknown) => {
+    throw transportError(cause, signal, 'bad_extractor_reply');
+  });
+  if (bytes === undefined) throw badReply(`its answer is larger than ${extractionBytesMax} bytes`);
+  return { bytes, headers: response.headers };
+}
+
+function transportError(cause: unknown, signal: AbortSignal, code: ErrorCode): GuardError {
+  if (signal.aborted) {
+    return new GuardError('deadline_exceeded', 'the extraction took longer than the guard may', { cause });
+  }
+  const detail =
+    code === 'extractor_unreachable' ? 'the gpu-worker cannot be reached' : 'its answer broke off';
+  return new GuardError(code, detail, { cause });
+}
+
+function statusError({ status, headers }: Response): GuardError {
+  switch (status) {
+    case 401:
+    case 403:
+      return new GuardError(
+        'extractor_unauthorized',
+        'the gpu-worker does not accept the token of the guard',
+      );
+    case 404:
+      return new GuardError('detector_unavailable', 'the gpu-worker does not serve this model');
+    case 429:
+    case 503: {
+      const retryAfterSeconds = Number(headers.get('retry-after') ?? 1);
+      const usable =
+        Number.isInteger(retryAfterSeconds) && retryAfterSeconds >= 0 && retryAfterSeconds <= 3600;
+      const options = { retryAfterSeconds: usable ? retryAfterSeconds : 1 };
+      return new GuardError('overloaded', 'the gpu-worker has more work than it takes', options);
+    }
+    case 502:
+      return new GuardError('extractor_unreachable', 'the gpu-worker cannot be reached');
+    case 504:
+      return new GuardError('deadline_exceeded', 'the gpu-worker did not extract in time');
+    default:
+      return badReply(`it answered with status ${status}`);
+  }
+}
+
+function requestTensors({ inputs, shape, selections, copies }: ExtractionCall): NamedTensor[] {
+  const rows = selections.length;
+  const noiseRows = selections.flatMap((selection) => selection.rows);
+  const noiseSigns = Float32Array.from(selections.flatMap((selection) => selection.signs));
+  return [
+    { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs },
+    { name: compiledTensors.noiseRows, ...int64Tensor(noiseRows, [rows, copies]) },
+    { name: compiledTensors.noiseSigns, datatype: 'FP32', shape: [rows, copies], data: noiseSigns },
+  ];
+}
+
+function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {
+  const headerLength = headers.get(headerLengthHeader);
+  const reply = parseReply(() => readResponse({ bytes, headerLength }, extractionBytesMax));
+  if (reply.model_name !== call.expected.name) throw badReply('another model answered');
+  const compiledDigest = checkIdentity(reply.parameters, call.expected);
+  const logits = reply.outputs.find(({ name }) => name === compiledTensors.logits);
+  if (logits === undefined) throw badReply(`it has no output ${compiledTensors.logits}`);
+  const shape = [call.selections.length, call.copies + 1, call.classes];
+  if (logits.datatype !== 'FP32' || logits.shape.join() !== shape.join()) {
+    const found = `${logits.datatype} [${logits.shape.join(', ')}]`;
+    throw badReply(`its logits are ${found} instead of FP32 [${shape.join(', ')}]`);
+  }
+  const values = logits.data as Float32Array;
+  if (values.length !== elementCount(shape) || !values.every(Number.isFinite)) {
+    throw badReply('its logits are not all finite');
+  }
+  return { logits: values, compiledDigest };
+}
+
+/** Compares what the gpu-worker says of itself with what the detector was made for; gives the compiled model's digest. */
+function checkIdentity(parameters: Parameters, expected: ExpectedModel): string {
+  const modelDigest = parameters[extractionParameters.modelDigest];
+  const noiseKeyId = parameters[extractionParameters.noiseKeyId];
+  const compiledDigest = digestSchema.safeParse(parameters[extractionParameters.compiledDigest]);
+  if (modelDigest === undefined || noiseKeyId === undefined || !compiledDigest.success) {
+    throw badReply('it does not say which model it runs');
+  }
+  if (modelDigest !== expected.modelDigest) {
+    throw new GuardError(
+      'detector_unavailable',
+      'the detector was made for another model than the one that runs',
+    );
+  }
+  if (noiseKeyId !== expected.noiseKeyId) {
+    throw new GuardError('detector_unavailable', 'the gpu-worker runs with another noise key than the guard');
+  }
+  return compiledDigest.data;
+}
+
+function parseReply<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new GuardError('bad_extractor_reply', 'the gpu-worker: its answer cannot be read', { cause });
+  }
+}
+
+function badReply(detail: string): GuardError {
+  return new GuardError('bad_extractor_reply', `the gpu-worker: ${detail}`);
+}
+
+/** An address to which paths can be appended, whether or not it was written with a slash at its end. */
+function folderUrl(url: URL): URL {
+  return url.pathname.endsWith('/') ? url : new URL(`${url.href}/`);
+}

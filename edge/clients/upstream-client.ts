@@ -1,0 +1,105 @@
+// Forwards requests to the protected model: the client's bytes as they came, the model's answer as it comes.
+import { GuardError } from '../../shared/errors.ts';
+
+/** Headers that belong to one connection (RFC 9110, section 7.6.1) or that the next request sets anew. */
+const connectionHeaders = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** A request to forward. */
+export interface ForwardCall {
+  readonly method: 'GET' | 'POST';
+  /** Path under the upstream's address, already encoded, such as `v2/models/m/infer`. */
+  readonly path: string;
+  /** Query with its question mark, or empty. */
+  readonly search: string;
+  readonly headers: Headers;
+  readonly body: Uint8Array | undefined;
+  readonly requestId: string;
+}
+
+/** The protected model's own server. */
+export interface UpstreamClient {
+  /**
+   * Forwards one request.
+   * @returns the upstream's answer with its status, whatever it is, and its body not read
+   * @throws GuardError `upstream_unreachable` or `upstream_timeout`
+   */
+  forward(call: ForwardCall): Promise<Response>;
+}
+
+/** Which upstream, and with which credentials. */
+export interface UpstreamOptions {
+  readonly url: URL;
+  /** Bearer token of the upstream; takes the place of the caller's own. */
+  readonly token: string | undefined;
+  /** Whether callers may speak to the upstream with credentials of their own: not where these are the guard's. */
+  readonly passCredentials: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Makes the client of one upstream. */
+export function upstreamClient({ url, token, passCredentials, timeoutMs }: UpstreamOptions): UpstreamClient {
+  const base = url.href.replace(/\/$/, '');
+  return {
+    async forward({ method, path, search, headers, body, requestId }) {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const init: RequestInit = {
+        method,
+        headers: forwardedHeaders(headers, { token, passCredentials, requestId }),
+        redirect: 'manual',
+        signal,
+        ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+      };
+      const answer = await fetch(`${base}/${path}${search}`, init).catch((cause: unknown) => {
+        if (signal.aborted) {
+          throw new GuardError('upstream_timeout', `no answer within ${timeoutMs} ms`, { cause });
+        }
+        throw new GuardError('upstream_unreachable', 'the protected model cannot be reached', { cause });
+      });
+      return new Response(answer.body, {
+        status: answer.status,
+        statusText: answer.statusText,
+        headers: withoutConnection(answer.headers),
+      });
+    },
+  };
+}
+
+function forwardedHeaders(
+  received: Headers,
+  {
+    token,
+    passCredentials,
+    requestId,
+  }: Pick<UpstreamOptions, 'token' | 'passCredentials'> & { requestId: string },
+): Headers {
+  const headers = withoutConnection(received);
+  if (!passCredentials) headers.delete('authorization');
+  headers.delete('host');
+  headers.delete('content-length');
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+  headers.set('x-request-id', requestId);
+  // An answer that is compressed on the way would have to be unpacked here.
+  headers.set('accept-encoding', 'identity');
+  return headers;
+}
+
+/** Copies headers without those of the connection and without trust headers, which only the guard itself may set. */
+function withoutConnection(received: Headers): Headers {
+  const named = (received.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
+  const dropped = new Set([...connectionHeaders, ...named]);
+  const headers = new Headers();
+  for (const [name, value] of received) {
+    if (!dropped.has(name) && !name.startsWith('x-guard-')) headers.append(name, value);
+  }
+  return headers;
+}

@@ -1,0 +1,134 @@
+// The edge's configuration, read once from its bindings: a bad, missing or unknown value stops it with its name.
+import { z } from 'zod';
+import { nameSchema } from '../shared/contracts/inference.ts';
+import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
+import { GuardError } from '../shared/errors.ts';
+import type { D1Binding, DetectorBinding, R2Binding } from './bindings.ts';
+
+/** One protected model. */
+export interface GuardedModel {
+  readonly name: string;
+  readonly mode: GuardMode;
+  /** Key of its detector artefact in R2; a model in mode off may have none. */
+  readonly artefactKey: string | undefined;
+}
+
+/** Everything that the edge is told from outside. */
+export interface EdgeConfig {
+  readonly gpuWorker: { readonly url: URL; readonly token: string };
+  readonly upstream: { readonly url: URL; readonly token: string | undefined; readonly timeoutMs: number };
+  readonly models: ReadonlyMap<string, GuardedModel>;
+  /** Bearer token that every caller must show; undefined where authentication is switched off. */
+  readonly apiToken: string | undefined;
+  readonly guardTimeoutMs: number;
+  readonly noiseKeyHex: string;
+  readonly bindings: {
+    readonly database: D1Binding;
+    readonly artefacts: R2Binding;
+    readonly detector: DetectorBinding;
+  };
+}
+
+const serviceUrlSchema = z
+  .url({ protocol: /^https?$/ })
+  .transform((text) => new URL(text))
+  .refine((url) => url.search === '' && url.hash === '' && url.username === '', 'must be a plain address');
+
+/** Milliseconds as an environment variable holds them. */
+const timeoutSchema = z
+  .union([z.string().regex(/^\d{1,6}$/), z.number()])
+  .transform(Number)
+  .pipe(z.int().min(1).max(600_000));
+
+const modelsSchema = z
+  .array(
+    z.strictObject({
+      // A name becomes a path segment of the upstream and of the gpu-worker.
+      name: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+      mode: z.enum(guardModes).default('shadow'),
+      artefact: z.string().min(1).max(1024).optional(),
+    }),
+  )
+  .min(1)
+  .superRefine((models, context) => {
+    for (const [index, { name, mode, artefact }] of models.entries()) {
+      if (models.findIndex((other) => other.name === name) !== index) {
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: `${name} is named twice` });
+      }
+      if (mode !== 'off' && artefact === undefined) {
+        const message = 'is needed unless the mode is off';
+        context.addIssue({ code: 'custom', path: [index, 'artefact'], message });
+      }
+    }
+  });
+
+const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON' });
+    return z.NEVER;
+  }
+});
+
+const secretSchema = z.string().min(1).max(4096);
+
+const bindingsSchema = z
+  .strictObject({
+    GPU_WORKER_URL: serviceUrlSchema,
+    UPSTREAM_URL: serviceUrlSchema,
+    GUARD_MODELS: jsonText.pipe(modelsSchema),
+    AUTH: z.enum(['token', 'none']).default('token'),
+    GUARD_TIMEOUT_MS: timeoutSchema.default(2_000),
+    UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
+    GPU_WORKER_TOKEN: secretSchema,
+    NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
+    API_TOKEN: secretSchema.min(16).optional(),
+    UPSTREAM_TOKEN: secretSchema.optional(),
+    DB: z.custom<D1Binding>(isBinding, 'must be a D1 database'),
+    ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
+    DETECTOR: z.custom<DetectorBinding>(isBinding, 'must be the detector Worker'),
+  })
+  .refine(({ AUTH, API_TOKEN }) => AUTH === 'none' || API_TOKEN !== undefined, {
+    path: ['API_TOKEN'],
+    message: 'is needed unless AUTH is none',
+  });
+
+/**
+ * Reads the configuration.
+ * @param env the Worker's bindings
+ * @throws GuardError `invalid_config` that names each bad, missing or unknown value and shows none
+ */
+export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
+  const parsed = bindingsSchema.safeParse(env);
+  if (!parsed.success) {
+    const places = parsed.error.issues.map((issue) => ({
+      pointer: issue.path.map(String).join('.') || 'environment',
+      detail: issue.message,
+    }));
+    const detail = places.map((place) => `${place.pointer}: ${place.detail}`).join('; ');
+    throw new GuardError('invalid_config', detail, { places });
+  }
+  const values = parsed.data;
+  const models = values.GUARD_MODELS.map(
+    ({ name, mode, artefact }): GuardedModel => ({ name, mode, artefactKey: artefact }),
+  );
+  return {
+    gpuWorker: { url: values.GPU_WORKER_URL, token: values.GPU_WORKER_TOKEN },
+    upstream: {
+      url: values.UPSTREAM_URL,
+      token: values.UPSTREAM_TOKEN,
+      timeoutMs: values.UPSTREAM_TIMEOUT_MS,
+    },
+    models: new Map(models.map((model) => [model.name, model])),
+    apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
+    guardTimeoutMs: values.GUARD_TIMEOUT_MS,
+    noiseKeyHex: values.NOISE_KEY,
+    bindings: { database: values.DB, artefacts: values.ARTEFACTS, detector: values.DETECTOR },
+  };
+}
+
+/** Bindings are proxies whose shape cannot be asked for; that one is there can. */
+function isBinding(value: unknown): boolean {
+  return (typeof value === 'object' || typeof value === 'function') && value !== null;
+}

@@ -1,0 +1,60 @@
+// The detector Worker: scores NCCR vectors with the ONNX graph of a detector artefact, called by the edge over RPC.
+import { WorkerEntrypoint } from 'cloudflare:workers';
+import { GuardError } from '../../shared/errors.ts';
+import type { R2Binding, ScoreAnswer, ScoreCall } from '../bindings.ts';
+import {
+  type ArtefactStore,
+  artefactStore,
+  type LoadedArtefact,
+  sameScore,
+} from '../clients/artefact-store.ts';
+import { openOrtSession, runOrtSession } from './ort-runtime.ts';
+
+interface DetectorEnv {
+  readonly ARTEFACTS: R2Binding;
+}
+
+type Session = Awaited<ReturnType<typeof openOrtSession>>;
+
+/** Sessions that passed their self-check, by the artefact's key; an artefact is immutable. */
+const sessions = new Map<string, { readonly digest: string; readonly session: Session }>();
+let store: ArtefactStore | undefined;
+
+/** What the edge binds to as DETECTOR. */
+export class DetectorWorker extends WorkerEntrypoint<DetectorEnv> {
+  /** @throws Error where the artefact is another than the edge's, fails its self-check, or does not run */
+  async score({ artefactKey, artefactDigest, vectors, rows }: ScoreCall): Promise<ScoreAnswer> {
+    let known = sessions.get(artefactKey);
+    if (known === undefined) {
+      store ??= artefactStore(this.env.ARTEFACTS);
+      const opening = store.load(artefactKey).then(openChecked);
+      // A start that other requests wait for must not end with the request that began it.
+      this.ctx.waitUntil(opening.catch(() => undefined));
+      known = await opening;
+      sessions.set(artefactKey, known);
+    }
+    if (known.digest !== artefactDigest) {
+      throw new GuardError('conflict', 'the edge and the detector Worker hold different artefacts');
+    }
+    return { scorer: 'onnxruntime-web', scores: await runOrtSession(known.session, vectors, rows) };
+  }
+}
+
+export default {
+  /** The Worker has no front door. */
+  fetch(): Response {
+    return new Response(null, { status: 404 });
+  },
+};
+
+async function openChecked({ artefact, digest }: LoadedArtefact) {
+  const onnx = Uint8Array.from(atob(artefact.onnx), (character) => character.charCodeAt(0));
+  const session = await openOrtSession(onnx);
+  const { vectors, scores } = artefact.self_check;
+  const computed = await runOrtSession(session, Float64Array.from(vectors.flat()), vectors.length);
+  if (computed.length !== scores.length || !scores.every((score, row) => sameScore(computed[row], score))) {
+    await session.release();
+    throw new GuardError('invalid_artefact', 'the ONNX detector does not reproduce the self-check');
+  }
+  return { digest, session };
+}

@@ -1,0 +1,101 @@
+// Builds the verdict object, from scores and a threshold or from a failure.
+import type { GuardMode, RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
+import type { LoadedArtefact } from '../clients/artefact-store.ts';
+import { type Failure, failureRefuses } from './failure-policy.ts';
+import type { ScoredInput } from './score-input.ts';
+
+/** The only policy so far: one threshold, closed on every failure. */
+const policy = { id: 'default', version: 1 };
+
+/** MITRE ATLAS: Evade ML Model, Craft Adversarial Data. */
+const blockTaxonomy = ['AML.T0015', 'AML.T0043'];
+
+/** What every verdict says of its request. */
+export interface VerdictHead {
+  readonly id: string;
+  readonly requestId: string;
+  readonly traceId: string | null;
+  readonly mode: GuardMode;
+  /** Whether a verdict can refuse this request: it cannot where only a verdict was asked for. */
+  readonly enforces: boolean;
+  readonly totalMs: number;
+}
+
+/** The verdict of an input that was scored: a row is blocked where its score exceeds the threshold. */
+export function scoredVerdict(
+  head: VerdictHead,
+  { scored, loaded, noiseKeyId }: { scored: ScoredInput; loaded: LoadedArtefact; noiseKeyId: string },
+): Verdict {
+  const { threshold } = loaded.artefact;
+  const rows = scored.rows.map(({ score, inputDigest }, row): RowVerdict => {
+    // Written so that a score that is no number could never be a pass.
+    const verdict = score <= threshold.value ? 'allow' : 'block';
+    return { row, verdict, score, input_digest: inputDigest };
+  });
+  const blocked = rows.some(({ verdict }) => verdict === 'block');
+  const detector = describeDetector(loaded, noiseKeyId);
+  return {
+    ...common(head),
+    verdict: blocked ? 'block' : 'allow',
+    enforced: blocked && head.enforces && head.mode === 'enforce',
+    score: Math.max(...rows.map(({ score }) => score)),
+    ...describeThreshold(loaded),
+    reasons: blocked ? ['nccr.above_threshold'] : [],
+    failure: null,
+    rows,
+    detector: { ...detector, compiled_digest: scored.compiledDigest, scorer: scored.scorer },
+    timings_ms: { extract: scored.extractMs, decide: scored.decideMs, total: head.totalMs },
+    taxonomy: blocked ? blockTaxonomy : [],
+  };
+}
+
+/** The verdict of an input that could not be scored; never a pass. */
+export function failedVerdict(
+  head: VerdictHead,
+  {
+    failure,
+    loaded,
+    noiseKeyId,
+  }: { failure: Failure; loaded: LoadedArtefact | undefined; noiseKeyId: string },
+): Verdict {
+  return {
+    ...common(head),
+    verdict: failure.verdict,
+    enforced: head.enforces && failureRefuses(head.mode),
+    score: null,
+    ...describeThreshold(loaded),
+    reasons: [`failure.${failure.report.class}`],
+    failure: failure.report,
+    rows: [],
+    detector:
+      loaded === undefined
+        ? null
+        : { ...describeDetector(loaded, noiseKeyId), compiled_digest: null, scorer: null },
+    timings_ms: { extract: 0, decide: 0, total: head.totalMs },
+    taxonomy: [],
+  };
+}
+
+function common({ id, requestId, traceId, mode }: VerdictHead) {
+  return { id, request_id: requestId, at: new Date().toISOString(), mode, policy, trace_id: traceId };
+}
+
+function describeThreshold(loaded: LoadedArtefact | undefined) {
+  const threshold = loaded?.artefact.threshold;
+  return {
+    threshold: threshold?.value ?? null,
+    target_fpr: threshold?.target_fpr ?? null,
+    fpr_ci95: threshold?.fpr_ci95 ?? null,
+  };
+}
+
+function describeDetector({ artefact, digest }: LoadedArtefact, noiseKeyId: string) {
+  return {
+    name: artefact.name,
+    version: artefact.version,
+    artefact: digest,
+    model: artefact.model.name,
+    model_digest: artefact.model.digest,
+    noise_key_id: noiseKeyId,
+  };
+}

@@ -1,0 +1,58 @@
+// Whether every model that is guarded can get a verdict now.
+import { asGuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
+import type { GuardedModel } from '../config.ts';
+import type { GuardServices } from './guard-services.ts';
+import { loadDetector } from './judge-input.ts';
+
+/** Time that one check may take: a cold detector Worker compiles its WebAssembly in it. */
+const readinessTimeoutMs = 5_000;
+
+/** What a readiness check found; a reason is a model's name and an error code. */
+export interface Readiness {
+  /** Why no verdict can be given; empty where all is well. */
+  readonly missing: readonly string[];
+  /** What is being done without. */
+  readonly degraded: readonly string[];
+}
+
+/** Checks every given model; one in mode off needs nothing and is ready. */
+export async function checkReadiness(
+  models: Iterable<GuardedModel>,
+  services: GuardServices,
+): Promise<Readiness> {
+  const missing: string[] = [];
+  const degraded: string[] = [];
+  const checks = Array.from(models)
+    .filter(({ mode }) => mode !== 'off')
+    .map(async (model) => {
+      try {
+        const scorer = await checkModel(model, services);
+        if (scorer === 'typescript') degraded.push(`${model.name}: scored in typescript`);
+      } catch (thrown) {
+        const error = asGuardError(thrown);
+        log('warn', 'guard.not_ready', { model: model.name, error });
+        missing.push(`${model.name}: ${error.code}`);
+      }
+    });
+  await Promise.all(checks);
+  return { missing: missing.sort(), degraded: degraded.sort() };
+}
+
+async function checkModel(model: GuardedModel, services: GuardServices) {
+  const loaded = await loadDetector(model, services);
+  const { artefact } = loaded;
+  await services.extractor.checkServes(
+    { name: model.name, modelDigest: artefact.model.digest, noiseKeyId: services.noiseKey.id },
+    Date.now() + readinessTimeoutMs,
+  );
+  // Also warms the detector Worker, so that the first request does not pay for its start.
+  const vectors = Float64Array.from(artefact.self_check.vectors[0]);
+  const { scorer } = await services.detector.score({
+    loaded,
+    vectors,
+    rows: 1,
+    timeoutMs: readinessTimeoutMs,
+  });
+  return scorer;
+}

@@ -1,0 +1,89 @@
+// The guard's own figures for Prometheus, of one isolate: whoever scrapes sums over isolates.
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Buckets of OpenTelemetry's http.server.request.duration with two finer ones below, in seconds. */
+const durationBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+];
+/** Scores are differences of two logits: most lie within ±20. */
+const scoreBuckets = [-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20];
+
+/** Every metric that the edge counts; labels hold configured names and codes, never what a caller sent. */
+export interface GuardMetrics {
+  readonly requests: Counter<'model' | 'mode' | 'verdict'>;
+  readonly failures: Counter<'class' | 'policy_outcome'>;
+  readonly rejected: Counter<'reason'>;
+  readonly pending: Gauge;
+  readonly durations: Histogram<'stage'>;
+  readonly scores: Histogram<'model'>;
+  readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
+  readonly fallbacks: Counter<'model'>;
+  readonly auditFailures: Counter;
+  /** The text exposition and its content type. */
+  exposition(): Promise<{ readonly body: string; readonly contentType: string }>;
+}
+
+/** Makes the metrics in a registry of their own. */
+export function guardMetrics(): GuardMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    requests: new Counter({
+      name: 'guard_requests_total',
+      help: 'Requests to a protected model, by what the guard said of them.',
+      labelNames: ['model', 'mode', 'verdict'],
+      registers,
+    }),
+    failures: new Counter({
+      name: 'guard_failures_total',
+      help: 'Requests that could not be scored, and what the policy made of them.',
+      labelNames: ['class', 'policy_outcome'],
+      registers,
+    }),
+    rejected: new Counter({
+      name: 'guard_rejected_total',
+      help: 'Requests answered with a problem, by its code.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    pending: new Gauge({
+      name: 'guard_pending_requests',
+      help: 'Requests whose verdict is being made.',
+      registers,
+    }),
+    durations: new Histogram({
+      name: 'guard_detection_duration_seconds',
+      help: 'Time that a verdict took, by stage.',
+      labelNames: ['stage'],
+      buckets: durationBuckets,
+      registers,
+    }),
+    scores: new Histogram({
+      name: 'guard_score',
+      help: 'Highest score of each scored request; a drift of clean scores means that the threshold is no longer valid.',
+      labelNames: ['model'],
+      buckets: scoreBuckets,
+      registers,
+    }),
+    detectors: new Gauge({
+      name: 'guard_detector_info',
+      help: 'Always 1; the labels name the detector in use.',
+      labelNames: ['model', 'version', 'artefact'],
+      registers,
+    }),
+    fallbacks: new Counter({
+      name: 'guard_scorer_fallbacks_total',
+      help: 'Requests scored in plain TypeScript because the detector Worker failed.',
+      labelNames: ['model'],
+      registers,
+    }),
+    auditFailures: new Counter({
+      name: 'guard_audit_failures_total',
+      help: 'Verdicts that could not be written to the audit.',
+      registers,
+    }),
+    async exposition() {
+      return { body: await registry.metrics(), contentType: registry.contentType };
+    },
+  };
+}

@@ -1,0 +1,21 @@
+// What the guard is given: its clients, its key and its bounds.
+import type { NoiseKey } from '../../shared/noise/noise-key.ts';
+import type { ArtefactStore } from '../clients/artefact-store.ts';
+import type { AuditStore } from '../clients/audit-store.ts';
+import type { DetectorClient } from '../clients/detector-client.ts';
+import type { ExtractorClient } from '../clients/extractor-client.ts';
+import type { UpstreamClient } from '../clients/upstream-client.ts';
+import type { GuardMetrics } from './guard-metrics.ts';
+
+/** Everything that a guarded request needs beside itself. */
+export interface GuardServices {
+  readonly noiseKey: NoiseKey;
+  readonly artefacts: ArtefactStore;
+  readonly extractor: ExtractorClient;
+  readonly detector: DetectorClient;
+  readonly upstream: UpstreamClient;
+  readonly audit: AuditStore;
+  readonly metrics: GuardMetrics;
+  /** Time that a verdict may take. */
+  readonly guardTimeoutMs: number;
+}

@@ -1,0 +1,92 @@
+// Makes the verdict of one request: whatever goes wrong on the way becomes part of the verdict.
+import type { Verdict } from '../../shared/contracts/verdict.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
+import type { LoadedArtefact } from '../clients/artefact-store.ts';
+import type { GuardedModel } from '../config.ts';
+import { failedVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
+import { failureOf } from './failure-policy.ts';
+import type { GuardServices } from './guard-services.ts';
+import { scoreInput } from './score-input.ts';
+import { validateInput } from './validate-input.ts';
+
+/** A request to judge, its body read whole. */
+export interface JudgedRequest {
+  readonly verdictId: string;
+  readonly model: GuardedModel;
+  readonly body: Uint8Array;
+  readonly headers: Headers;
+  readonly requestId: string;
+  /** False where a verdict was asked for and nothing is forwarded. */
+  readonly enforces: boolean;
+}
+
+/** A verdict, and the error behind it where the input could not be scored. */
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly error: GuardError | undefined;
+}
+
+/** Parses, validates, extracts and scores one request. Never throws: a failure is a verdict too. */
+export async function judgeInput(request: JudgedRequest, services: GuardServices): Promise<Judgement> {
+  const { model } = request;
+  const startedAt = performance.now();
+  const deadlineAt = Date.now() + services.guardTimeoutMs;
+  const noiseKeyId = services.noiseKey.id;
+  const head = (): VerdictHead => ({
+    id: request.verdictId,
+    requestId: request.requestId,
+    traceId: traceId(request.headers),
+    mode: model.mode,
+    enforces: request.enforces,
+    totalMs: performance.now() - startedAt,
+  });
+  let loaded: LoadedArtefact | undefined;
+  services.metrics.pending.inc();
+  try {
+    loaded = await loadDetector(model, services);
+    const input = validateInput(request, loaded.artefact);
+    const scored = await scoreInput({ loaded, input, deadlineAt }, services);
+    return { verdict: scoredVerdict(head(), { scored, loaded, noiseKeyId }), error: undefined };
+  } catch (thrown) {
+    const failure = failureOf(thrown);
+    if (failure.verdict === 'error') {
+      log('error', 'guard.failure', {
+        request_id: request.requestId,
+        model: model.name,
+        error: failure.error,
+      });
+    }
+    return { verdict: failedVerdict(head(), { failure, loaded, noiseKeyId }), error: failure.error };
+  } finally {
+    services.metrics.pending.dec();
+  }
+}
+
+/**
+ * Loads the detector of a model.
+ * @throws GuardError `detector_unavailable` where it has none, or one of another name
+ */
+export async function loadDetector(
+  model: GuardedModel,
+  { artefacts, metrics }: Pick<GuardServices, 'artefacts' | 'metrics'>,
+): Promise<LoadedArtefact> {
+  if (model.artefactKey === undefined) {
+    throw new GuardError('detector_unavailable', 'no detector is configured for this model');
+  }
+  const loaded = await artefacts.load(model.artefactKey);
+  const { artefact, digest } = loaded;
+  if (artefact.model.name !== model.name) {
+    throw new GuardError('detector_unavailable', 'the detector was made for a model of another name');
+  }
+  metrics.detectors.set({ model: model.name, version: artefact.version, artefact: digest }, 1);
+  return loaded;
+}
+
+/** Trace id of a `traceparent` header (W3C Trace Context, section 3.2). */
+function traceId(headers: Headers): string | null {
+  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(
+    headers.get('traceparent') ?? '',
+  );
+  return match === null ? null : match[1];
+}

@@ -1,0 +1,29 @@
+// Writes a verdict to the audit and counts it, after the answer is on its way.
+import { log } from '../../shared/log.ts';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import type { GuardServices } from './guard-services.ts';
+import type { JudgedRequest, Judgement } from './judge-input.ts';
+
+/** Records a judgement. An audit that cannot be written is logged and counted, and changes no answer. */
+export async function recordVerdict(
+  { verdict }: Judgement,
+  { model, body }: Pick<JudgedRequest, 'model' | 'body'>,
+  { audit, metrics }: Pick<GuardServices, 'audit' | 'metrics'>,
+): Promise<void> {
+  metrics.requests.inc({ model: model.name, mode: verdict.mode, verdict: verdict.verdict });
+  metrics.durations.observe({ stage: 'total' }, verdict.timings_ms.total / 1000);
+  if (verdict.failure !== null) {
+    const outcome = verdict.enforced ? 'blocked' : 'allowed';
+    metrics.failures.inc({ class: verdict.failure.class, policy_outcome: outcome });
+  } else {
+    metrics.durations.observe({ stage: 'extract' }, verdict.timings_ms.extract / 1000);
+    metrics.durations.observe({ stage: 'decide' }, verdict.timings_ms.decide / 1000);
+  }
+  if (verdict.score !== null) metrics.scores.observe({ model: model.name }, verdict.score);
+  try {
+    await audit.write({ verdict, model: model.name, requestDigest: await sha256Digest(body) });
+  } catch (cause) {
+    metrics.auditFailures.inc();
+    log('error', 'audit.failure', { verdict_id: verdict.id, request_id: verdict.request_id, cause });
+  }
+}

@@ -1,0 +1,80 @@
+// Scores a recorded request again and says whether the verdict comes out the same, bit for bit.
+import { z } from 'zod';
+import { scorers, type Verdict } from '../../shared/contracts/verdict.ts';
+import { GuardError } from '../../shared/errors.ts';
+import type { GuardedModel } from '../config.ts';
+import type { GuardServices } from './guard-services.ts';
+import { loadDetector } from './judge-input.ts';
+import { scoreInput } from './score-input.ts';
+import { validateInput } from './validate-input.ts';
+
+const scoresSchema = z.object({
+  verdict: z.enum(['allow', 'block']),
+  /** One a row. */
+  scores: z.array(z.number()),
+  scorer: z.enum(scorers),
+});
+
+/** The answer to a replay. */
+export const replaySchema = z.object({
+  matches: z.boolean().describe('Whether every score is the same number, bit for bit.'),
+  recorded: scoresSchema,
+  replayed: scoresSchema,
+});
+export type Replay = z.infer<typeof replaySchema>;
+
+/** A recorded verdict and the request that is said to have led to it. */
+export interface ReplayCall {
+  readonly recorded: Verdict;
+  readonly model: GuardedModel;
+  readonly body: Uint8Array;
+  readonly headers: Headers;
+}
+
+/**
+ * Replays a verdict with the detector, compiled model, noise key and scorer that it names.
+ * @throws GuardError `conflict` where any of them, or the input, is another; else as a verdict fails
+ */
+export async function replayVerdict(
+  { recorded, model, body, headers }: ReplayCall,
+  services: GuardServices,
+): Promise<Replay> {
+  const { detector } = recorded;
+  const scorer = detector?.scorer ?? null;
+  if (detector === null || scorer === null || recorded.rows.length === 0) {
+    throw new GuardError('conflict', 'this verdict has no score that could be replayed');
+  }
+  if (detector.noise_key_id !== services.noiseKey.id) {
+    throw new GuardError('conflict', 'the verdict was made with another noise key');
+  }
+  const loaded = await loadDetector(model, services);
+  if (loaded.digest !== detector.artefact) {
+    throw new GuardError('conflict', 'the verdict was made with another detector artefact');
+  }
+  const input = validateInput({ body, headers }, loaded.artefact);
+  if (input.rows !== recorded.rows.length) {
+    throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
+  }
+  const deadlineAt = Date.now() + services.guardTimeoutMs;
+  const scored = await scoreInput({ loaded, input, deadlineAt, only: scorer }, services);
+  if (scored.compiledDigest !== detector.compiled_digest) {
+    throw new GuardError('conflict', 'the verdict was made with another compiled model');
+  }
+  for (const [row, { inputDigest }] of scored.rows.entries()) {
+    if (inputDigest !== recorded.rows[row].input_digest) {
+      throw new GuardError('conflict', `row ${row} is not the one that was recorded`);
+    }
+  }
+  const scores = scored.rows.map(({ score }) => score);
+  const threshold = loaded.artefact.threshold.value;
+  const verdict = scores.every((score) => score <= threshold) ? 'allow' : 'block';
+  return {
+    matches: scores.every((score, row) => score === recorded.rows[row].score),
+    recorded: {
+      verdict: recorded.verdict === 'allow' ? 'allow' : 'block',
+      scores: recorded.rows.map(({ score }) => score),
+      scorer,
+    },
+    replayed: { verdict, scores, scorer: scored.scorer },
+  };
+}

@@ -1,0 +1,95 @@
+// From a valid input to its scores: keyed noise, extraction, NCCR vectors, detector.
+
+import { planCopies } from '../../shared/contracts/extraction.ts';
+import type { Scorer } from '../../shared/contracts/verdict.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { nccrVector } from '../../shared/maths/nccr-vector.ts';
+import { selectRows } from '../../shared/noise/select-rows.ts';
+import type { LoadedArtefact } from '../clients/artefact-store.ts';
+import type { Extraction } from '../clients/extractor-client.ts';
+import type { GuardServices } from './guard-services.ts';
+import { rowOf, type ValidInput } from './validate-input.ts';
+
+/** Longest wait for the detector Worker: a cold one starts in about 0.6 s, and the fallback has its scores at hand. */
+const detectorTimeoutMsMax = 1_000;
+
+/** What is scored, with what, and until when. */
+export interface ScoreInput {
+  readonly loaded: LoadedArtefact;
+  readonly input: ValidInput;
+  /** Instant of `Date.now()`. */
+  readonly deadlineAt: number;
+  /** Scores with this implementation and no other. */
+  readonly only?: Scorer;
+}
+
+/** The scores of one request. */
+export interface ScoredInput {
+  readonly rows: readonly { readonly score: number; readonly inputDigest: string }[];
+  readonly scorer: Scorer;
+  readonly compiledDigest: string;
+  readonly extractMs: number;
+  readonly decideMs: number;
+}
+
+/**
+ * Scores every row of an input.
+ * @throws GuardError as the extractor's and the detector's clients do
+ * @see NCCR, section 3.2 and figure 2
+ */
+export async function scoreInput(
+  { loaded, input, deadlineAt, only }: ScoreInput,
+  { noiseKey, extractor, detector }: Pick<GuardServices, 'noiseKey' | 'extractor' | 'detector'>,
+): Promise<ScoredInput> {
+  const { artefact } = loaded;
+  const startedAt = performance.now();
+  const selections = await Promise.all(
+    Array.from({ length: input.rows }, (_, row) => selectRows(noiseKey, artefact.plan, rowOf(input, row))),
+  );
+  const extraction = await extractor.extract({
+    expected: { name: artefact.model.name, modelDigest: artefact.model.digest, noiseKeyId: noiseKey.id },
+    inputs: input.values,
+    shape: input.shape,
+    selections,
+    copies: planCopies(artefact.plan),
+    classes: artefact.model.classes,
+    deadlineAt,
+  });
+  const extractedAt = performance.now();
+  const scores = await detector.score({
+    loaded,
+    vectors: vectorsOf(extraction, { loaded, rows: input.rows }),
+    rows: input.rows,
+    timeoutMs: Math.max(1, Math.min(detectorTimeoutMsMax, deadlineAt - Date.now())),
+    ...(only === undefined ? {} : { only }),
+  });
+  return {
+    rows: selections.map(({ inputDigest }, row) => ({ score: scores.values[row], inputDigest })),
+    scorer: scores.scorer,
+    compiledDigest: extraction.compiledDigest,
+    extractMs: extractedAt - startedAt,
+    decideMs: performance.now() - extractedAt,
+  };
+}
+
+/** NCCR vectors of all rows, row-major [rows, vector length]. */
+function vectorsOf(
+  { logits }: Extraction,
+  { loaded, rows }: { loaded: LoadedArtefact; rows: number },
+): Float64Array {
+  const { artefact } = loaded;
+  const { design, length } = artefact.vector;
+  const { classes } = artefact.model;
+  const copies = planCopies(artefact.plan);
+  const size = (copies + 1) * classes;
+  const vectors = new Float64Array(rows * length);
+  for (let row = 0; row < rows; row++) {
+    const values = logits.subarray(row * size, (row + 1) * size);
+    vectors.set(nccrVector({ values, copies, classes }, design), row * length);
+  }
+  // Finite logits that are absurdly large still overflow their differences.
+  if (!vectors.every(Number.isFinite)) {
+    throw new GuardError('bad_extractor_reply', 'the gpu-worker: its logits give no finite vector');
+  }
+  return vectors;
+}

@@ -1,0 +1,22 @@
+// What the application gives its routes: their types, their variables and what they are made of.
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { GuardedModel } from '../config.ts';
+import type { GuardTrail } from '../guard/guard-inference.ts';
+import type { GuardServices } from '../guard/guard-services.ts';
+
+/** Variables of one request. */
+export interface AppEnv {
+  Variables: {
+    requestId: string;
+    trail: GuardTrail;
+  };
+}
+
+/** The application's type, with the OpenAPI registry of its routes. */
+export type App = OpenAPIHono<AppEnv>;
+
+/** What the routes are given. */
+export interface RouteDependencies {
+  readonly models: ReadonlyMap<string, GuardedModel>;
+  readonly services: GuardServices;
+}

@@ -1,0 +1,51 @@
+// A verdict without forwarding, for whoever does the forwarding itself.
+
+import { createRoute, z } from '@hono/zod-openapi';
+import { verdictSchema } from '../../shared/contracts/verdict.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { judgeInput } from '../guard/judge-input.ts';
+import { recordVerdict } from '../guard/record-verdict.ts';
+import { verdictId } from '../guard/verdict-id.ts';
+import type { App, RouteDependencies } from './app-env.ts';
+import { inferenceBody } from './infer.ts';
+import { guardErrors, problemAnswers } from './problem-answers.ts';
+import { findModel, receiveBody } from './receive-body.ts';
+
+/** Adds the route. An input that cannot be scored is answered as a problem: nothing but a verdict may read as one. */
+export function addGuardVerdictsRoute(app: App, { models, services }: RouteDependencies): void {
+  app.openAPIRegistry.registerPath(
+    createRoute({
+      method: 'post',
+      path: '/v1/guard/verdicts',
+      request: { query: z.object({ model: z.string() }), body: inferenceBody },
+      responses: {
+        200: {
+          description: 'What the score of this input means.',
+          content: { 'application/json': { schema: verdictSchema } },
+        },
+        ...problemAnswers(...guardErrors),
+      },
+    }),
+  );
+  app.post('/v1/guard/verdicts', async (context) => {
+    const name = context.req.query('model');
+    if (name === undefined) throw new GuardError('malformed_request', 'the query names no model');
+    const model = findModel(models, name);
+    const trail = context.get('trail');
+    const judged = {
+      verdictId: verdictId(),
+      model,
+      body: await receiveBody(context),
+      headers: context.req.raw.headers,
+      requestId: context.get('requestId'),
+      enforces: false,
+    };
+    trail.mode = model.mode;
+    trail.verdictId = judged.verdictId;
+    const judgement = await judgeInput(judged, services);
+    context.executionCtx.waitUntil(recordVerdict(judgement, judged, services));
+    trail.verdict = judgement.verdict.verdict;
+    if (judgement.error !== undefined) throw judgement.error;
+    return context.json(judgement.verdict, 200);
+  });
+}

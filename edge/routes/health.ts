@@ -1,0 +1,39 @@
+// Health probes (Open Inference Protocol v2): an empty body, 200 for yes and 400 for no. They need no token.
+
+import { createRoute } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { checkReadiness } from '../guard/check-readiness.ts';
+import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+
+const livePaths = ['/v2/health/live', '/healthz', '/livez'] as const;
+const readyPaths = ['/v2/health/ready', '/readyz'] as const;
+
+/** Adds the probes of the edge as a whole. Ready means: a verdict can be given for every guarded model. */
+export function addHealthRoutes(app: App, { models, services }: RouteDependencies): void {
+  for (const path of livePaths) {
+    const responses = { 200: { description: 'The edge runs.' } };
+    app.openapi(createRoute({ method: 'get', path, responses }), (context) => context.body(null, 200));
+  }
+  for (const path of readyPaths) {
+    const responses = {
+      200: {
+        description: 'Every guarded model can get a verdict; x-guard-degraded names what is done without.',
+      },
+      400: { description: 'Some cannot; x-guard-not-ready names them and why.' },
+    };
+    app.openapi(createRoute({ method: 'get', path, responses }), async (context) =>
+      answerReadiness(context, await checkReadiness(models.values(), services)),
+    );
+  }
+}
+
+/** Answers a readiness check. */
+export function answerReadiness(
+  context: Context<AppEnv>,
+  { missing, degraded }: Awaited<ReturnType<typeof checkReadiness>>,
+): Response {
+  if (degraded.length > 0) context.header('x-guard-degraded', degraded.join(', '));
+  if (missing.length === 0) return context.body(null, 200);
+  context.header('x-guard-not-ready', missing.join(', '));
+  return context.body(null, 400);
+}

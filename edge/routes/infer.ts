@@ -1,0 +1,56 @@
+// The filtering proxy: inference requests of the Open Inference Protocol v2, guarded.
+
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { inferenceRequestSchema, inferenceResponseSchema } from '../../shared/contracts/inference.ts';
+import { guardInference } from '../guard/guard-inference.ts';
+import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { guardErrors, problemAnswers } from './problem-answers.ts';
+import { findModel, modelPath, receiveBody } from './receive-body.ts';
+
+/** The body of an inference request as the OpenAPI document shows it; the guard itself reads it by hand. */
+export const inferenceBody = {
+  required: true,
+  content: {
+    'application/json': { schema: inferenceRequestSchema },
+    'application/octet-stream': {
+      schema: z.string().describe('JSON part and tensors of the binary extension.'),
+    },
+  },
+};
+
+/** Adds the inference routes, with and without a version. */
+export function addInferRoutes(app: App, { models, services }: RouteDependencies): void {
+  const infer = async (context: Context<AppEnv>, name: string, version?: string) => {
+    const model = findModel(models, name);
+    const path = `${modelPath(model, version)}/infer`;
+    const request = {
+      model,
+      body: await receiveBody(context),
+      headers: context.req.raw.headers,
+      requestId: context.get('requestId'),
+      path,
+      search: new URL(context.req.url).search,
+    };
+    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
+    return guardInference(request, { services, trail: context.get('trail'), waitUntil });
+  };
+  const responses = {
+    200: {
+      description: 'The answer of the protected model, as it gave it.',
+      content: { 'application/json': { schema: inferenceResponseSchema } },
+    },
+    ...problemAnswers(...guardErrors, 'blocked', 'upstream_unreachable', 'upstream_timeout'),
+  };
+  for (const [path, params] of [
+    ['/v2/models/{model}/infer', z.object({ model: z.string() })],
+    ['/v2/models/{model}/versions/{version}/infer', z.object({ model: z.string(), version: z.string() })],
+  ] as const) {
+    const request = { params, body: inferenceBody };
+    app.openAPIRegistry.registerPath(createRoute({ method: 'post', path, request, responses }));
+  }
+  app.post('/v2/models/:model/infer', (context) => infer(context, context.req.param('model')));
+  app.post('/v2/models/:model/versions/:version/infer', (context) =>
+    infer(context, context.req.param('model'), context.req.param('version')),
+  );
+}

@@ -1,0 +1,44 @@
+// Reads what a route to a model needs of its request: the model by its name, and the body within the limit.
+
+import type { Context } from 'hono';
+import { GuardError } from '../../shared/errors.ts';
+import { bodyBytesMax } from '../../shared/limits.ts';
+import { readBounded } from '../clients/read-bounded.ts';
+import type { GuardedModel } from '../config.ts';
+import type { AppEnv } from './app-env.ts';
+
+/** Versions become a path segment of the upstream. */
+const versionPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
+
+/** @throws GuardError `unknown_model` */
+export function findModel(models: ReadonlyMap<string, GuardedModel>, name: string): GuardedModel {
+  const model = models.get(name);
+  if (model === undefined) throw new GuardError('unknown_model', 'there is no model of this name');
+  return model;
+}
+
+/**
+ * Path of a model on the upstream, built from what was checked and not from what was sent.
+ * @throws GuardError `unknown_model` where the version cannot be one
+ */
+export function modelPath({ name }: GuardedModel, version: string | undefined): string {
+  if (version === undefined) return `v2/models/${name}`;
+  if (!versionPattern.test(version)) {
+    throw new GuardError('unknown_model', 'there is no such version of the model');
+  }
+  return `v2/models/${name}/versions/${version}`;
+}
+
+/**
+ * Reads the body of a request, counting its bytes whatever its headers claim.
+ * @throws GuardError `body_too_large`, or `malformed_request` where it breaks off
+ */
+export async function receiveBody(context: Context<AppEnv>): Promise<Uint8Array> {
+  const tooLarge = new GuardError('body_too_large', `the body has more than ${bodyBytesMax} bytes`);
+  if (Number(context.req.header('content-length') ?? 0) > bodyBytesMax) throw tooLarge;
+  const bytes = await readBounded(context.req.raw.body, bodyBytesMax).catch((cause: unknown) => {
+    throw new GuardError('malformed_request', 'the body broke off', { cause });
+  });
+  if (bytes === undefined) throw tooLarge;
+  return bytes;
+}

@@ -1,0 +1,62 @@
+// The audit: reading a verdict back, and scoring its request again.
+
+import { createRoute, z } from '@hono/zod-openapi';
+import { verdictSchema } from '../../shared/contracts/verdict.ts';
+import { GuardError } from '../../shared/errors.ts';
+import type { AuditEntry, AuditStore } from '../clients/audit-store.ts';
+import { replaySchema, replayVerdict } from '../guard/replay-verdict.ts';
+import { isVerdictId } from '../guard/verdict-id.ts';
+import type { App, RouteDependencies } from './app-env.ts';
+import { inferenceBody } from './infer.ts';
+import { guardErrors, problemAnswers } from './problem-answers.ts';
+import { findModel, receiveBody } from './receive-body.ts';
+
+const params = z.object({ id: z.string() });
+
+/** Adds the routes of the audit. */
+export function addVerdictRoutes(app: App, { models, services }: RouteDependencies): void {
+  const readRoute = createRoute({
+    method: 'get',
+    path: '/v1/verdicts/{id}',
+    request: { params },
+    responses: {
+      200: {
+        description: 'The verdict as it was recorded.',
+        content: { 'application/json': { schema: verdictSchema } },
+      },
+      ...problemAnswers('unauthorized', 'not_found'),
+    },
+  });
+  app.openAPIRegistry.registerPath(readRoute);
+  app.get('/v1/verdicts/:id', async (context) => {
+    const { verdict } = await findEntry(services.audit, context.req.param('id'));
+    return context.json(verdict, 200);
+  });
+
+  const replayRoute = createRoute({
+    method: 'post',
+    path: '/v1/verdicts/{id}/replay',
+    request: { params, body: inferenceBody },
+    responses: {
+      200: {
+        description: 'The recorded scores beside those of now.',
+        content: { 'application/json': { schema: replaySchema } },
+      },
+      ...problemAnswers(...guardErrors, 'not_found', 'conflict'),
+    },
+  });
+  app.openAPIRegistry.registerPath(replayRoute);
+  app.post('/v1/verdicts/:id/replay', async (context) => {
+    const body = await receiveBody(context);
+    const entry = await findEntry(services.audit, context.req.param('id'));
+    const model = findModel(models, entry.model);
+    const call = { recorded: entry.verdict, model, body, headers: context.req.raw.headers };
+    return context.json(await replayVerdict(call, services), 200);
+  });
+}
+
+async function findEntry(audit: AuditStore, id: string): Promise<AuditEntry> {
+  const entry = isVerdictId(id) ? await audit.read(id) : undefined;
+  if (entry === undefined) throw new GuardError('not_found', 'there is no verdict of this id');
+  return entry;
+}

@@ -1,0 +1,12 @@
+// What workerd and the bundler provide as modules: only worker.ts and detector-worker/ import them.
+declare module 'cloudflare:workers' {
+  export class WorkerEntrypoint<Env = unknown> {
+    protected readonly env: Env;
+    protected readonly ctx: { waitUntil(work: Promise<unknown>): void };
+  }
+}
+
+declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
