@@ -14,16 +14,14 @@ import { noiseBank } from '../../shared/noise/noise-bank.ts';
 import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { appendCopies } from '../onnx/append-copies.ts';
-import { freeBatch } from '../onnx/dynamic-batch.ts';
 import { noiseCopies } from '../onnx/families/noise.ts';
-import { buildOn, type GraphBuilder } from '../onnx/graph.ts';
-import { renameTensors, tensorNames, tidyGraph } from '../onnx/graph-order.ts';
-import { logitsTensor, type ModelInput, modelInput } from '../onnx/model-ends.ts';
-import { loadModel, type Model, saveModel } from '../onnx/model-file.ts';
+import { tidyGraph } from '../onnx/graph-order.ts';
+import { loadModel, saveModel } from '../onnx/model-file.ts';
 import { requireOpset } from '../onnx/opset.ts';
+import { type PreparedModel, prepareModel } from '../onnx/prepare-model.ts';
 import { StringStringEntryProtoSchema } from '../onnx/schema/messages.ts';
-import { type ProbedTensors, probeShapes, requireRowwise } from '../onnx/shape-probe.ts';
-import { appendTaps, type PlacedTap, requireTensor } from '../onnx/taps.ts';
+import { requireRowwise } from '../onnx/shape-probe.ts';
+import { appendTaps, type PlacedTap } from '../onnx/taps.ts';
 
 /** Oldest operator set whose Clip, Slice and Reshape are those that are appended. */
 const opsetLowest = 11;
@@ -46,18 +44,6 @@ export interface Compilation {
   readonly compiled: CompiledModel;
 }
 
-/** The protected model, taken apart. */
-interface Subject {
-  readonly graph: GraphBuilder;
-  readonly input: ModelInput;
-  /** Tensors that had to be renamed, from the old name to the new. */
-  readonly renamed: ReadonlyMap<string, string>;
-  /** Present name of the logits. */
-  readonly logits: string;
-  readonly classes: number;
-  readonly probed: ProbedTensors;
-}
-
 /**
  * Compiles a protected model: `x [R, ...]`, `noise_rows [R, N]` and `noise_signs [R, N]` to `logits [R, N + 1, K]` and,
  * where taps are planned, `changes [R, D]` with the columns of `changeColumns`. Row 0 of the logits is of the input
@@ -67,12 +53,21 @@ interface Subject {
  * @see NCCR, section 3.2
  */
 export async function compileModel(modelBytes: Uint8Array, options: CompileOptions): Promise<Compilation> {
-  const { name, plan, noiseKey, engine } = options;
-  const subject = await takeApart(loadModel(modelBytes), options);
-  const { graph, input, logits, classes } = subject;
-  const taps = plan.taps.length === 0 ? [] : placeTaps(subject, plan);
-  const originalName = (tensor: string) =>
-    [...subject.renamed].find(([, present]) => present === tensor)?.[0] ?? tensor;
+  const { name, plan, noiseKey, engine, output } = options;
+  const model = loadModel(modelBytes);
+  if (model.metadataProps.some(({ key }) => key === compiledModelKey)) {
+    throw new GuardError('invalid_model', 'the model is compiled already');
+  }
+  requireOpset(model, opsetLowest);
+  const prepared = await prepareModel(model, {
+    engine,
+    output,
+    reserved: Object.values(compiledTensors),
+    tensors: plan.taps.map(({ tensor }) => tensor),
+    range: plan.input_range,
+  });
+  const { graph, input, logits, classes, originalName } = prepared;
+  const taps = placeTaps(prepared, plan);
   const compiled = compiledModelSchema.parse({
     format: 'nccr-guard/compiled-model',
     format_version: 1,
@@ -95,9 +90,7 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
   appendCopies(graph, { input, range: plan.input_range, sources });
   graph.op('Reshape', [logits, graph.ints([-1, copies + 1, classes])], {}, compiledTensors.logits);
   graph.output(compiledTensors.logits, ['R', copies + 1, classes]);
-  if (taps.length > 0) {
-    appendTaps(graph, taps, copies);
-  }
+  if (taps.length > 0) appendTaps(graph, taps, copies);
   tidyGraph(graph.model);
   const entry = { key: compiledModelKey, value: JSON.stringify(compiled) };
   graph.model.metadataProps.push(create(StringStringEntryProtoSchema, entry));
@@ -123,47 +116,10 @@ export function readCompiledModel(bytes: Uint8Array): CompiledModel {
   return read.data;
 }
 
-async function takeApart(model: Model, { plan, engine, output }: CompileOptions): Promise<Subject> {
-  if (model.metadataProps.some(({ key }) => key === compiledModelKey)) {
-    throw new GuardError('invalid_model', 'the model is compiled already');
-  }
-  requireOpset(model, opsetLowest);
-  const original = tensorNames(model.graph);
-  for (const { tensor } of plan.taps) requireTensor(original, tensor);
-  if (output !== undefined) requireTensor(original, output);
-  const logitsName = logitsTensor(buildOn(model, 'guard'), output);
-
-  const renamed = makeWay(model, original);
-  const graph = buildOn(model, 'guard');
-  const input = modelInput(graph);
-  freeBatch(graph, input);
-  const logits = renamed.get(logitsName) ?? logitsName;
-  const upTo = [logits, ...plan.taps.map(({ tensor }) => renamed.get(tensor) ?? tensor)];
-  const probed = await probeShapes(model, { engine, input, upTo, range: plan.input_range });
-  const { shape } = requireRowwise(model, probed, logits);
-  const classes = elementCount(shape.slice(1));
-  if (classes < 2)
-    throw new GuardError('invalid_model', `${logitsName} has ${classes} class instead of two or more`);
-  return { graph, input, renamed, logits, classes, probed };
-}
-
-/** Renames the model's own tensors that are called like one of the compiled graph's. */
-function makeWay(model: Model, taken: ReadonlySet<string>): Map<string, string> {
-  const renamed = new Map<string, string>();
-  for (const name of Object.values(compiledTensors)) {
-    if (!taken.has(name)) continue;
-    let free = `model/${name}`;
-    while (taken.has(free)) free = `model/${free}`;
-    renamed.set(name, free);
-  }
-  renameTensors(model.graph, renamed);
-  return renamed;
-}
-
-function placeTaps({ graph, probed, renamed }: Subject, plan: ExtractionPlan): PlacedTap[] {
+function placeTaps({ graph, probed, presentName }: PreparedModel, plan: ExtractionPlan): PlacedTap[] {
   return plan.taps.map((tap) => {
-    const tensor = renamed.get(tap.tensor) ?? tap.tensor;
-    const { shape, datatype } = requireRowwise(graph.model, probed, tensor);
+    const tensor = presentName(tap.tensor);
+    const { shape, datatype } = requireRowwise(graph.model, probed, { tensor, label: tap.tensor });
     if (datatype !== 'FP32') throw new GuardError('invalid_model', `tensor ${tap.tensor} is not float32`);
     return { tap, tensor, shape: shape.slice(1) };
   });

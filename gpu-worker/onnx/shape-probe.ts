@@ -65,17 +65,22 @@ export async function probeShapes(model: Model, options: ProbeOptions): Promise<
 
 /**
  * Refuses a tensor that has lost the batch, naming the node that lost it.
+ * @param label the tensor's name in the protected model's file
  * @throws GuardError `invalid_model`
  */
-export function requireRowwise(model: Model, probed: ProbedTensors, name: string): ProbedTensor {
-  const tensor = probed.get(name);
-  if (tensor === undefined) throw new GuardError('invalid_model', `${name} does not depend on the input`);
-  if (tensor.rowwise) return tensor;
-  const node = whereBatchIsLost(model, probed, name);
-  const shape = tensor.shape.map((extent) => (extent < 0 ? 'batch' : extent)).join(', ');
+export function requireRowwise(
+  model: Model,
+  probed: ProbedTensors,
+  { tensor, label }: { tensor: string; label: string },
+): ProbedTensor {
+  const found = probed.get(tensor);
+  if (found === undefined) throw new GuardError('invalid_model', `${label} does not depend on the input`);
+  if (found.rowwise) return found;
+  const node = whereBatchIsLost(model, probed, tensor);
+  const shape = found.shape.map((extent) => (extent < 0 ? 'batch' : extent)).join(', ');
   throw new GuardError(
     'invalid_model',
-    `${name} has no batch dimension of independent rows (its shape is [${shape}]): lost at ${nodeLabel(node)}`,
+    `${label} has no batch dimension of independent rows (its shape is [${shape}]): lost at ${nodeLabel(node)}`,
   );
 }
 

@@ -4,7 +4,6 @@ import { changeColumns, compiledTensors, type Tap } from '../../shared/contracts
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { GraphBuilder } from './graph.ts';
-import { nearNames } from './near-names.ts';
 import { reduce } from './reduce.ts';
 
 /** A tap whose tensor was found in the model. */
@@ -14,17 +13,6 @@ export interface PlacedTap {
   readonly tensor: string;
   /** Shape of the tensor without the batch. */
   readonly shape: readonly number[];
-}
-
-/**
- * Refuses a tensor that the model does not have.
- * @throws GuardError `invalid_model` that names it and the most similar names
- */
-export function requireTensor(names: Iterable<string>, tensor: string): void {
-  const all = new Set(names);
-  if (all.has(tensor)) return;
-  const near = nearNames(tensor, all).join(', ');
-  throw new GuardError('invalid_model', `the model has no tensor ${tensor}; near it are ${near}`);
 }
 
 /**

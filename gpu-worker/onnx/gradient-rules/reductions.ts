@@ -1,0 +1,75 @@
+// Gradients of means, sums and maxima over some axes.
+import { intsAttribute } from '../attributes.ts';
+import { intsOf } from '../constants.ts';
+import { reduce } from '../reduce.ts';
+import { elementTypes, type NodeProto } from '../schema/messages.ts';
+import {
+  expandLike,
+  frontAxis,
+  type GradientContext,
+  type GradientRule,
+  type GradientRules,
+  refuseForm,
+} from './gradient-rule.ts';
+
+/** Axes that a node reduces: all but batch and channels for the global pools. */
+function axesOf({ graph, shapeOf }: GradientContext, node: NodeProto): number[] {
+  const shape = shapeOf(node.input[0]);
+  const all = [...shape.keys()];
+  if (node.opType.startsWith('Global')) return all.slice(2);
+  const input = node.input[1] ?? '';
+  const constant = graph.constant(input);
+  if (input !== '' && constant === undefined) return refuseForm(node, 'its axes are not constant');
+  const given = constant === undefined ? intsAttribute(node, 'axes') : intsOf(constant);
+  const axes =
+    given === undefined || given.length === 0 ? all : given.map((axis) => frontAxis(axis, all.length));
+  return axes.some((axis) => shape[axis] < 1) ? refuseForm(node, 'it reduces the batch') : axes;
+}
+
+/** Gives a reduced tensor its axes back, with extent 1. */
+function restoreAxes(
+  { graph, shapeOf }: GradientContext,
+  tensor: string,
+  { node, axes }: ReducedNode,
+): string {
+  const shape = shapeOf(node.input[0]);
+  if (shapeOf(node.output[0]).length === shape.length) return tensor;
+  const restored = shape.map((extent, axis) => (axes.includes(axis) ? 1 : Math.max(extent, -1)));
+  return graph.op('Reshape', [tensor, graph.ints(restored)]);
+}
+
+interface ReducedNode {
+  readonly node: NodeProto;
+  readonly axes: readonly number[];
+}
+
+/** Every element gets the same share of the gradient. */
+function spread(shareOf: (count: number) => number): GradientRule {
+  return (context, node, gradient) => {
+    const { graph, shapeOf } = context;
+    const axes = axesOf(context, node);
+    const count = axes.reduce((product, axis) => product * shapeOf(node.input[0])[axis], 1);
+    const share = graph.op('Mul', [gradient, graph.floats([], [shareOf(count)])]);
+    return [expandLike(context, restoreAxes(context, share, { node, axes }), node.input[0])];
+  };
+}
+
+/** The largest elements get the gradient, in equal shares where several are the largest. */
+const maximum: GradientRule = (context, node, gradient) => {
+  const { graph } = context;
+  const axes = axesOf(context, node);
+  const largest = restoreAxes(context, node.output[0], { node, axes });
+  const equal = graph.op('Equal', [node.input[0], largest]);
+  const mask = graph.op('Cast', [equal], { to: elementTypes.float });
+  const count = reduce(graph, 'Sum', mask, { axes, keep: true });
+  const share = graph.op('Div', [restoreAxes(context, gradient, { node, axes }), count]);
+  return [graph.op('Mul', [mask, share])];
+};
+
+export const reductionRules: GradientRules = {
+  ReduceMean: spread((count) => 1 / count),
+  ReduceSum: spread(() => 1),
+  ReduceMax: maximum,
+  GlobalAveragePool: spread((count) => 1 / count),
+  GlobalMaxPool: maximum,
+};
