@@ -100,7 +100,7 @@ async function askWorker(
     await response.body?.cancel().catch(() => undefined);
     throw statusError(response);
   }
-  const bytes = await readBounded(response.body, extractionBytesMax).catch((cause: unknown) => {
+  const bytes = await readBounded(response.body, { bytesMax: extractionBytesMax }).catch((cause: unknown) => {
     throw transportError(cause, signal, 'bad_extractor_reply');
   });
   if (bytes === undefined) throw badReply(`its answer is larger than ${extractionBytesMax} bytes`);

@@ -1,12 +1,22 @@
 // Reads a body to its end, counting: a length that a header states is a claim, not a limit.
 
+/** How much is read. */
+export interface ReadBounds {
+  readonly bytesMax: number;
+  /**
+   * Bytes beyond the limit that are still taken and thrown away: most clients read no answer before they have sent their
+   * body, and would see a broken connection instead of the refusal.
+   */
+  readonly discardedBytesMax?: number;
+}
+
 /**
  * Reads a stream of at most so many bytes.
- * @returns the bytes; undefined where there are more of them, and the rest is not read
+ * @returns the bytes; undefined where there are more of them
  */
 export async function readBounded(
   stream: ReadableStream<Uint8Array> | null,
-  bytesMax: number,
+  { bytesMax, discardedBytesMax = 0 }: ReadBounds,
 ): Promise<Uint8Array | undefined> {
   if (stream === null) return new Uint8Array(0);
   const reader = stream.getReader();
@@ -16,13 +26,15 @@ export async function readBounded(
     const { done, value } = await reader.read();
     if (done) break;
     length += value.length;
-    if (length > bytesMax) {
+    if (length > bytesMax + discardedBytesMax) {
       // Not awaited: a sender that keeps its connection open must not keep the answer waiting.
       reader.cancel().catch(() => undefined);
       return undefined;
     }
-    chunks.push(value);
+    if (length > bytesMax) chunks.length = 0;
+    else chunks.push(value);
   }
+  if (length > bytesMax) return undefined;
   if (chunks.length === 1) return chunks[0];
   const bytes = new Uint8Array(length);
   let offset = 0;

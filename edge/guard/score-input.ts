@@ -1,8 +1,8 @@
 // From a valid input to its scores: keyed noise, extraction, NCCR vectors, detector.
 
+import { assert } from '../../shared/assert.ts';
 import { planCopies } from '../../shared/contracts/extraction.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
-import { GuardError } from '../../shared/errors.ts';
 import { nccrVector } from '../../shared/maths/nccr-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
@@ -87,9 +87,6 @@ function vectorsOf(
     const values = logits.subarray(row * size, (row + 1) * size);
     vectors.set(nccrVector({ values, copies, classes }, design), row * length);
   }
-  // Finite logits that are absurdly large still overflow their differences.
-  if (!vectors.every(Number.isFinite)) {
-    throw new GuardError('bad_extractor_reply', 'the gpu-worker: its logits give no finite vector');
-  }
+  assert(vectors.every(Number.isFinite), 'finite logits give a finite vector');
   return vectors;
 }

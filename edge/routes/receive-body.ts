@@ -7,6 +7,9 @@ import { readBounded } from '../clients/read-bounded.ts';
 import type { GuardedModel } from '../config.ts';
 import type { AppEnv } from './app-env.ts';
 
+/** What is read of a body that is too large, so that its sender gets to read the refusal. */
+const discardedBytesMax = 3 * bodyBytesMax;
+
 /** Versions become a path segment of the upstream. */
 const versionPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
 
@@ -35,8 +38,10 @@ export function modelPath({ name }: GuardedModel, version: string | undefined): 
  */
 export async function receiveBody(context: Context<AppEnv>): Promise<Uint8Array> {
   const tooLarge = new GuardError('body_too_large', `the body has more than ${bodyBytesMax} bytes`);
-  if (Number(context.req.header('content-length') ?? 0) > bodyBytesMax) throw tooLarge;
-  const bytes = await readBounded(context.req.raw.body, bodyBytesMax).catch((cause: unknown) => {
+  const claimed = Number(context.req.header('content-length') ?? 0);
+  if (claimed > bodyBytesMax + discardedBytesMax) throw tooLarge;
+  const bounds = { bytesMax: bodyBytesMax, discardedBytesMax };
+  const bytes = await readBounded(context.req.raw.body, bounds).catch((cause: unknown) => {
     throw new GuardError('malformed_request', 'the body broke off', { cause });
   });
   if (bytes === undefined) throw tooLarge;

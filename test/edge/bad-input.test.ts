@@ -1,0 +1,271 @@
+// Inputs that a model must never see: each is refused with the right status, and the upstream counts no request.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { problemSchema } from '../../shared/problem-response.ts';
+import {
+  apiToken,
+  binaryBody,
+  calmInput,
+  guardedEdge,
+  jsonBody,
+  modes,
+  resetFixtures,
+} from '../helpers/guarded-edge.ts';
+import { rawRequest } from '../helpers/raw-request.ts';
+
+const guarded = guardedEdge();
+beforeEach(() => resetFixtures(guarded));
+
+const bodyBytesMax = 4 * 1024 * 1024;
+const json = { 'content-type': 'application/json' };
+const infinity = Float32Array.of(Number.POSITIVE_INFINITY);
+
+type Refusal = readonly [
+  what: string,
+  status: number,
+  code: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  headers?: Record<string, string>,
+];
+
+/** A binary body with a change: of its values, of its JSON part's claims, or of its header. */
+function spoiltBinary(spoil: {
+  value?: number;
+  json?: (text: string) => string;
+  headerLength?: (length: number) => string;
+}): [Uint8Array<ArrayBuffer>, Record<string, string>] {
+  const { body, headers } = binaryBody([calmInput.with(2, spoil.value ?? 0.5)]);
+  const length = Number(headers['inference-header-content-length']);
+  const head = new TextDecoder().decode(body.subarray(0, length));
+  const changed = new TextEncoder().encode(spoil.json?.(head) ?? head);
+  const bytes = Uint8Array.from([...changed, ...body.subarray(length)]);
+  const claimed = spoil.headerLength?.(changed.length) ?? String(changed.length);
+  return [bytes, { ...headers, 'inference-header-content-length': claimed }];
+}
+
+const twoInputs = JSON.parse(jsonBody());
+twoInputs.inputs.push({ ...twoInputs.inputs[0], name: 'second' });
+
+const refusals: readonly Refusal[] = [
+  ['an empty body', 400, 'malformed_request', ''],
+  ['malformed JSON', 400, 'malformed_request', '{"inputs": ['],
+  ['JSON that is no inference request', 400, 'malformed_request', '[1, 2]'],
+  ['a NaN literal', 400, 'malformed_request', jsonBody().replace('0.25', 'NaN')],
+  ['duplicate keys', 400, 'malformed_request', jsonBody().replace('{"name"', '{"name":"input","name"')],
+  [
+    'an escaped duplicate key',
+    400,
+    'malformed_request',
+    jsonBody().replace('{"name"', '{"n\\u0061me":"x","name"'),
+  ],
+  ['bytes that are not UTF-8', 400, 'malformed_request', Uint8Array.of(0x22, 0xff, 0x22)],
+  ['JSON nested too deeply', 400, 'malformed_request', `${'['.repeat(65)}${']'.repeat(65)}`],
+  ['no input', 400, 'malformed_request', '{"inputs": []}'],
+  ['a tensor without data', 400, 'malformed_request', jsonBody([calmInput], { data: undefined })],
+  ['a second input', 422, 'invalid_input', JSON.stringify(twoInputs)],
+  ['an input of another name', 422, 'invalid_input', jsonBody([calmInput], { name: 'other' })],
+  ['a wrong datatype', 422, 'invalid_input', jsonBody([calmInput], { datatype: 'FP64' })],
+  ['an unknown datatype', 422, 'invalid_input', jsonBody([calmInput], { datatype: 'BYTES' })],
+  ['a wrong shape', 422, 'invalid_input', jsonBody([calmInput], { shape: [1, 6] })],
+  ['a transposed shape', 422, 'invalid_input', jsonBody([calmInput], { shape: [1, 1, 3, 2] })],
+  ['a shape without the batch', 422, 'invalid_input', jsonBody([calmInput], { shape: [1, 2, 3] })],
+  ['a negative extent', 400, 'malformed_request', jsonBody([calmInput], { shape: [-1, 1, 2, 3] })],
+  ['a shape that overflows', 422, 'invalid_input', jsonBody([calmInput], { shape: [2 ** 52, 1, 2, 3] })],
+  ['fewer elements than the shape says', 422, 'invalid_input', jsonBody([calmInput.slice(1)])],
+  ['more elements than the shape says', 422, 'invalid_input', jsonBody([[...calmInput, 0]])],
+  ['an empty tensor', 422, 'invalid_input', jsonBody([], { shape: [0, 1, 2, 3] })],
+  ['an element that is text', 422, 'invalid_input', jsonBody().replace('0.25', '"0.25"')],
+  ['an element that is null', 422, 'invalid_input', jsonBody().replace('0.25', 'null')],
+  ['an infinite value in JSON', 422, 'invalid_input', jsonBody().replace('0.25', '1e999')],
+  ['a value too large for float32', 422, 'invalid_input', jsonBody().replace('0.25', '1e39')],
+  ['a value above the range', 422, 'invalid_input', jsonBody([calmInput.with(3, 1.0001)])],
+  ['a value below the range', 422, 'invalid_input', jsonBody([calmInput.with(3, -0.0001)])],
+  ['a batch over the limit', 422, 'batch_too_large', jsonBody(Array.from({ length: 65 }, () => calmInput))],
+  ['a NaN in binary', 422, 'invalid_input', ...spoiltBinary({ value: Number.NaN })],
+  ['an infinity in binary', 422, 'invalid_input', ...spoiltBinary({ value: infinity[0] })],
+  [
+    'a header length beyond the body',
+    400,
+    'malformed_request',
+    ...spoiltBinary({ headerLength: () => '99999' }),
+  ],
+  [
+    'a header length that cuts the JSON part',
+    400,
+    'malformed_request',
+    ...spoiltBinary({ headerLength: (length) => String(length - 3) }),
+  ],
+  [
+    'a header length that reaches into the tensor',
+    400,
+    'malformed_request',
+    ...spoiltBinary({ headerLength: (length) => String(length + 4) }),
+  ],
+  ['a negative header length', 400, 'malformed_request', ...spoiltBinary({ headerLength: () => '-1' })],
+  ['a header length of nothing', 400, 'malformed_request', ...spoiltBinary({ headerLength: () => '0' })],
+  ['two header lengths', 400, 'malformed_request', ...spoiltBinary({ headerLength: (n) => `${n}, ${n}` })],
+  [
+    'a tensor that claims fewer bytes than follow',
+    422,
+    'invalid_input',
+    ...spoiltBinary({ json: (text) => text.replace('"binary_data_size":24', '"binary_data_size":20') }),
+  ],
+  [
+    'a tensor that claims more bytes than follow',
+    400,
+    'malformed_request',
+    ...spoiltBinary({ json: (text) => text.replace('"binary_data_size":24', '"binary_data_size":28') }),
+  ],
+  [
+    'binary without its header',
+    415,
+    'unsupported_media_type',
+    jsonBody(),
+    { 'content-type': 'application/octet-stream' },
+  ],
+  ['another media type', 415, 'unsupported_media_type', jsonBody(), { 'content-type': 'text/plain' }],
+  ['a compressed body', 415, 'unsupported_media_type', jsonBody(), { ...json, 'content-encoding': 'gzip' }],
+];
+
+describe('in mode enforce', () => {
+  afterEach(() => {
+    expect(guarded.upstream.received).toEqual([]);
+    expect(guarded.extractor.received).toEqual([]);
+  });
+
+  it.each(refusals)('%s is answered with %i %s', async (_what, status, code, body, headers = {}) => {
+    const answer = await guarded.infer('enforce', body, headers);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    const problem = problemSchema.parse(await answer.json());
+    expect(problem).toMatchObject({ status, code, request_id: answer.headers.get('x-request-id') });
+    expect(problem.error).toBe(problem.detail);
+    expect(answer.headers.get('x-guard-verdict')).toBe('not_scored');
+    const verdict = await guarded.audited(answer.headers.get('x-guard-verdict-id'));
+    expect(verdict).toMatchObject({ verdict: 'not_scored', enforced: true, score: null });
+    expect(verdict.failure).toMatchObject({ class: 'unsupported_input', code });
+  });
+
+  it('an input out of range is answered with the index and the value of what is wrong', async () => {
+    const answer = await guarded.infer('enforce', jsonBody([[2, 0, 0, 0, 0, -3]]));
+    const { errors } = problemSchema.parse(await answer.json());
+    expect(errors).toEqual([
+      { pointer: '/inputs/0/data/0', detail: 'element 0 is 2; the model reads 0 to 1' },
+      { pointer: '/inputs/0/data/5', detail: 'element 5 is -3; the model reads 0 to 1' },
+    ]);
+  });
+
+  it('a model of another name is answered with 404', async () => {
+    for (const name of ['nobody', 'enforce%2F..%2Foff', 'Enforce', '..', 'enf%00orce', 'ｅnforce']) {
+      const answer = await guarded.infer(name);
+      expect(answer.status, name).toBe(404);
+      expect(answer.headers.get('content-type'), name).toBe('application/problem+json');
+      await answer.arrayBuffer();
+    }
+  });
+
+  it('a version that could leave its path is answered with 404', async () => {
+    for (const version of ['1%2F..%2F..', '-', '1%3Fx', '%20', '%00']) {
+      const path = `/v2/models/enforce/versions/${version}/infer`;
+      const answer = await guarded.call(path, { method: 'POST', body: jsonBody(), headers: json });
+      expect(answer.status, version).toBe(404);
+      await answer.arrayBuffer();
+    }
+  });
+
+  it('a wrong, missing or malformed token is answered with 401', async () => {
+    const authorizations = [
+      '',
+      'Bearer',
+      'Bearer wrong',
+      `Basic ${apiToken}`,
+      `Bearer ${apiToken}x`,
+      apiToken,
+    ];
+    for (const authorization of authorizations) {
+      const answer = await guarded.infer('enforce', jsonBody(), { authorization });
+      expect(answer.status, authorization).toBe(401);
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+      expect(problemSchema.parse(await answer.json()).code).toBe('unauthorized');
+    }
+  });
+});
+
+describe('in every mode', () => {
+  afterEach(() => expect(guarded.upstream.received).toEqual([]));
+
+  it.each(modes)('a body over the limit is answered with 413 in mode %s', async (mode) => {
+    const answer = await guarded.infer(mode, ' '.repeat(bodyBytesMax + 1));
+    expect(answer.status).toBe(413);
+    expect(problemSchema.parse(await answer.json()).code).toBe('body_too_large');
+  });
+
+  it.each(modes)('a chunked body over the limit is answered with 413 in mode %s', async (mode) => {
+    const chunk = new Uint8Array(256 * 1024).fill(0x20);
+    let left = bodyBytesMax / chunk.length + 1;
+    const body = new ReadableStream({
+      pull(controller) {
+        if (left-- > 0) controller.enqueue(chunk);
+        else controller.close();
+      },
+    });
+    const init = { method: 'POST', body, headers: json, duplex: 'half' } as const;
+    const answer = await guarded.call(`/v2/models/${mode}/infer`, init);
+    expect(answer.status).toBe(413);
+    await answer.arrayBuffer();
+  });
+
+  it('an unknown model and a wrong token are refused in mode off and shadow too', async () => {
+    for (const mode of ['off', 'shadow']) {
+      expect((await guarded.infer(mode, jsonBody(), { authorization: 'Bearer no' })).status).toBe(401);
+    }
+    expect((await guarded.infer('nobody')).status).toBe(404);
+  });
+});
+
+describe('a body at the limit', () => {
+  it('is scored and forwarded', async () => {
+    const body = jsonBody().padEnd(bodyBytesMax, ' ');
+    const answer = await guarded.infer('enforce', body);
+    expect(answer.status).toBe(200);
+    expect(guarded.upstream.received[0].body.length).toBe(bodyBytesMax);
+  });
+
+  it('may be a batch of exactly the limit', async () => {
+    const answer = await guarded.infer('enforce', jsonBody(Array.from({ length: 64 }, () => calmInput)));
+    expect(answer.status).toBe(200);
+  });
+});
+
+describe('a request whose framing lies', () => {
+  const head = (lines: readonly string[]) =>
+    [
+      'POST /v2/models/enforce/infer HTTP/1.1',
+      'host: edge',
+      `authorization: Bearer ${apiToken}`,
+      'content-type: application/json',
+      ...lines,
+      '',
+      '',
+    ].join('\r\n');
+
+  it('is read no further than its content-length, and the rest is no second request that is forwarded', async () => {
+    const answer = await rawRequest(guarded.edge.url, `${head(['content-length: 10'])}${jsonBody()}`);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).not.toContain('HTTP/1.1 200');
+    expect(guarded.upstream.received).toEqual([]);
+  });
+
+  it('is read by its chunks where it has a content-length too, and forwarded as what was scored', async () => {
+    const body = jsonBody();
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    const smuggled = head(['content-length: 2', 'transfer-encoding: chunked']);
+    await rawRequest(guarded.edge.url, `${smuggled}${chunk}`, 500);
+    expect(guarded.upstream.received.map((request) => request.body.toString())).toEqual([body]);
+  });
+
+  it('is not forwarded where its body ends early', async () => {
+    const answer = await rawRequest(guarded.edge.url, `${head(['content-length: 5000'])}${jsonBody()}`, 300);
+    expect(answer).not.toContain('HTTP/1.1 200');
+    expect(guarded.upstream.received).toEqual([]);
+  });
+});
