@@ -1,0 +1,51 @@
+// The two inputs of the demo: a digit drawn here, and the same digit under PGD.
+import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { attackTarget } from '../attacks/attack-target.ts';
+import { smallestPgd } from '../attacks/pgd.ts';
+import { drawDigit } from '../datasets/synthetic-digits.ts';
+import type { Engine } from '../engine/engine.ts';
+import { forwardModel } from '../onnx/forward-model.ts';
+import { gradientModel } from '../onnx/input-gradient.ts';
+
+/** Pixels of both inputs, each [784] in [0, 1]. */
+export interface DemoDigits {
+  readonly label: number;
+  readonly clean: Float32Array;
+  readonly attacked: Float32Array;
+  /** Largest change of a pixel by the attack. */
+  readonly epsilon: number;
+}
+
+/** Which digit is drawn, and by which seed of the pen. */
+const drawn = { label: 3, seed: 1 };
+
+/**
+ * Draws the digit and attacks the protected model with it, white box, at the smallest epsilon that succeeds.
+ * @throws GuardError `internal` where the attack has no success
+ */
+export async function demoDigits(
+  model: Uint8Array,
+  { artefact, engine }: { artefact: DetectorArtefact; engine: Engine },
+): Promise<DemoDigits> {
+  const { label, seed } = drawn;
+  const clean = drawDigit(label, seed);
+  const [forward, gradient] = await Promise.all([
+    engine.load(forwardModel(model)),
+    engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
+  ]);
+  const { input_shape: inputShape, classes } = artefact.model;
+  const target = attackTarget(
+    { forward, gradient },
+    { inputShape, classes, range: artefact.plan.input_range },
+  );
+  const examples = await smallestPgd(target, { inputs: clean, labels: [label] });
+  if (examples.success[0] !== 1)
+    throw new GuardError('internal', 'PGD found no adversarial example of the digit');
+  return { label, clean, attacked: examples.inputs, epsilon: examples.epsilon[0] };
+}
+
+/** Other digits, to send before a request is timed. */
+export function warmUpDigits(): Float32Array[] {
+  return Array.from({ length: 30 }, (_, index) => drawDigit(index % 10, drawn.seed + 1 + index));
+}

@@ -1,0 +1,184 @@
+// `npm start`: upstream, gpu-worker and edge on this machine in one command, and two requests that show what the guard does.
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type GuardMode, guardModes } from '../../shared/contracts/verdict.ts';
+import { asGuardError, GuardError } from '../../shared/errors.ts';
+import { readArtefact } from '../cli/options.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { stopRequest } from '../stop-request.ts';
+import { demoDigits, warmUpDigits } from './demo-digits.ts';
+import { type DemoFolder, ensureCompiled, openDemoFolder } from './demo-folder.ts';
+import { describeAnswer, type FrontDoor, sendInput, untilReady } from './demo-requests.ts';
+import type { EdgeOptions } from './edge-runtime.ts';
+import { type ServerChild, type ServerChildOptions, startServerChild } from './server-child.ts';
+
+interface DemoOptions {
+  readonly port: number;
+  readonly gpuWorkerPort: number;
+  readonly upstreamPort: number;
+  readonly mode: GuardMode;
+  readonly data: string;
+  readonly once?: boolean;
+}
+
+const host = '127.0.0.1';
+const modelFile = new URL('./assets/mnist-lenet5.onnx', import.meta.url);
+const artefactFile = new URL('./assets/mnist-lenet5.detector.json', import.meta.url);
+const artefactKey = 'detectors/mnist-lenet5.json';
+/** The first start of the detector Worker compiles its WebAssembly. */
+const readyMs = 60_000;
+
+const modeNote: Readonly<Record<GuardMode, string>> = {
+  off: ': nothing is scored',
+  shadow: ": every input is scored, none refused (the guard's own default)",
+  enforce: ": an input over the threshold is refused (the demo's default; the guard's own is shadow)",
+};
+
+const children: ServerChild[] = [];
+
+async function main(): Promise<number> {
+  const options = parseOptions();
+  const stopped = stopRequest().then((reason) => {
+    console.log(`stopping: ${reason}`);
+    return 0;
+  });
+  try {
+    return await Promise.race([demo(options), stopped]);
+  } catch (thrown) {
+    const error = asGuardError(thrown);
+    console.error(`npm start: ${error.message}`);
+    if (error.code === 'internal') console.error(thrown);
+    return 1;
+  } finally {
+    // The front door first, so that nothing comes in any more while the rest stops.
+    for (const child of children.reverse()) await child.stop();
+  }
+}
+
+function parseOptions(): DemoOptions {
+  const command = new Command('npm start --')
+    .description('Brings up the demo: a protected model, the gpu-worker and the edge in front of both.')
+    .option('--port <port>', 'port of the edge', parsePort, 8787)
+    .option('--gpu-worker-port <port>', 'port of the gpu-worker', parsePort, 8790)
+    .option('--upstream-port <port>', 'port of the protected model', parsePort, 8791)
+    .addOption(new Option('--mode <mode>', 'what the guard may do').choices(guardModes).default('enforce'))
+    .option('--data <folder>', 'folder for secrets, compiled models, audit and artefacts', '.data')
+    .option('--once', 'send the two requests and stop; exit 0 only if the attack alone was refused');
+  return command.parse().opts<DemoOptions>();
+}
+
+function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('not a port');
+  return Number(text);
+}
+
+/** Starts everything, sends the two requests, and stays until a child ends. */
+async function demo(options: DemoOptions): Promise<number> {
+  await refuseTakenPorts(options);
+  const model = await readFile(modelFile);
+  const artefact = await readArtefact(fileURLToPath(artefactFile));
+  const folder = await openDemoFolder(resolve(options.data));
+  const engine = await createOrtEngine({ workers: 1 });
+  if (await ensureCompiled(folder, { model, artefact, engine })) console.log('compiled mnist-lenet5');
+  const [digits, edge] = await Promise.all([
+    demoDigits(model, { artefact, engine }),
+    startServers(options, folder),
+  ]);
+  await engine.close();
+  await Promise.race([untilReady(edge, readyMs), childFailure()]);
+  console.log(`ready, mode ${options.mode}${modeNote[options.mode]}`);
+
+  const { name, input_name: inputName, input_shape: inputShape } = artefact.model;
+  const door: FrontDoor = { edge, model: name, inputName, inputShape };
+  // The first requests of a process also pay for its connections and compilers.
+  for (const digit of warmUpDigits()) await sendInput(door, digit);
+  const clean = await sendInput(door, digits.clean);
+  const attacked = await sendInput(door, digits.attacked);
+  console.log(describeAnswer(`clean ${digits.label}`, clean));
+  console.log(describeAnswer(`under PGD (eps ${digits.epsilon.toFixed(3)})`, attacked));
+  console.log('each time is of one request, after warm-up requests that are not shown');
+  if (options.once) {
+    if (clean.status === 200 && attacked.status === 403) return 0;
+    throw new GuardError('conflict', 'not as expected: the clean digit answered, the attack refused');
+  }
+  console.log('Ctrl-C stops everything');
+  return childFailure();
+}
+
+/** Starts the three servers and answers the address of the front door. */
+async function startServers(options: DemoOptions, folder: DemoFolder): Promise<URL> {
+  const upstream = startChild({
+    name: 'upstream',
+    url: new URL('./upstream.ts', import.meta.url),
+    args: ['--port', String(options.upstreamPort)],
+  });
+  const gpuWorker = startChild({
+    name: 'gpu-worker',
+    url: new URL('../server.ts', import.meta.url),
+    env: {
+      GPU_WORKER_HOST: host,
+      GPU_WORKER_PORT: String(options.gpuWorkerPort),
+      GPU_WORKER_TOKEN: folder.token,
+      GPU_WORKER_MODELS: folder.models,
+    },
+  });
+  const [upstreamUrl, gpuWorkerUrl] = await Promise.all([upstream.ready, gpuWorker.ready]);
+  console.log(`upstream    ${upstreamUrl.origin}`);
+  console.log(`gpu-worker  ${gpuWorkerUrl.origin}`);
+  const message: EdgeOptions = {
+    host,
+    port: options.port,
+    persistDir: folder.edge,
+    bindings: {
+      GPU_WORKER_URL: gpuWorkerUrl.origin,
+      UPSTREAM_URL: upstreamUrl.origin,
+      GUARD_MODELS: JSON.stringify([{ name: 'mnist-lenet5', mode: options.mode, artefact: artefactKey }]),
+      AUTH: 'none',
+      GPU_WORKER_TOKEN: folder.token,
+      NOISE_KEY: folder.noiseKeyHex,
+    },
+    artefacts: [{ key: artefactKey, bytes: await readFile(artefactFile) }],
+  };
+  const edge = startChild({ name: 'edge', url: new URL('./edge-process.ts', import.meta.url), message });
+  const edgeUrl = await edge.ready;
+  console.log(`edge        ${edgeUrl.origin}`);
+  return edgeUrl;
+}
+
+function startChild(options: ServerChildOptions): ServerChild {
+  const child = startServerChild(options);
+  children.push(child);
+  return child;
+}
+
+/** Rejects as soon as one of the children has ended. */
+async function childFailure(): Promise<never> {
+  const how = await Promise.race(children.map(({ ended }) => ended));
+  throw new GuardError('invalid_config', `${how}; the others are stopped`);
+}
+
+/** A port that something else holds is said by its name before anything starts. */
+async function refuseTakenPorts(options: DemoOptions): Promise<void> {
+  const wanted = [
+    { server: 'edge', option: '--port', port: options.port },
+    { server: 'gpu-worker', option: '--gpu-worker-port', port: options.gpuWorkerPort },
+    { server: 'upstream', option: '--upstream-port', port: options.upstreamPort },
+  ];
+  const taken: string[] = [];
+  for (const { server, option, port } of wanted) {
+    const probe = createServer().listen(port, host);
+    const free = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!free) taken.push(`port ${port} of the ${server} is taken (${option} moves it)`);
+    await new Promise((closed) => probe.close(closed));
+  }
+  if (taken.length > 0) throw new GuardError('invalid_config', taken.join('; '));
+}
+
+process.exit(await main());
