@@ -86,5 +86,5 @@ export function describeAnswer(what: string, { status, ms, label, verdict }: Dem
       : `, score ${verdict.score.toFixed(2)}, threshold ${verdict.threshold.toFixed(2)}`;
   const outcome = label === undefined ? 'refused' : `answered: label ${label}`;
   const judged = verdict === undefined ? 'no verdict' : `verdict ${verdict.verdict}${score}`;
-  return `${what.padEnd(24)} HTTP ${status}, ${outcome}; ${judged}; ${ms.toFixed(1)} ms`;
+  return `${what.padEnd(30)} HTTP ${status}, ${outcome}; ${judged}; ${ms.toFixed(1)} ms`;
 }

@@ -98,8 +98,8 @@ async function demo(options: DemoOptions): Promise<number> {
   for (const digit of warmUpDigits()) await sendInput(door, digit);
   const clean = await sendInput(door, digits.clean);
   const attacked = await sendInput(door, digits.attacked);
-  console.log(describeAnswer(`clean ${digits.label}`, clean));
-  console.log(describeAnswer(`under PGD (eps ${digits.epsilon.toFixed(3)})`, attacked));
+  console.log(describeAnswer(`clean digit ${digits.label}`, clean));
+  console.log(describeAnswer(`under PGD, smallest eps ${digits.epsilon.toFixed(3)}`, attacked));
   console.log('each time is of one request, after warm-up requests that are not shown');
   if (options.once) {
     if (clean.status === 200 && attacked.status === 403) return 0;
