@@ -66,6 +66,8 @@ export function newModel(graphName: string, opset: number): Model {
 export function buildOn(model: Model, prefix: string): GraphBuilder {
   const { graph } = model;
   const taken = tensorNames(graph);
+  // The runtime refuses two nodes of one name, and a node may be called what another one's output is.
+  const nodeNames = new Set(graph.node.map(({ name }) => name));
   const constants = new Map(graph.initializer.map((tensor) => [tensor.name, tensor]));
   const producers = new Map<string, NodeProto>();
   for (const node of graph.node) {
@@ -100,10 +102,13 @@ export function buildOn(model: Model, prefix: string): GraphBuilder {
     scalarInt: (value) => keep(intTensor(freeName('int'), [], [value])),
     op(opType, inputs, attributes = {}, output = freeName(opType)) {
       taken.add(output);
-      const attribute = Object.entries(attributes).map(([name, value]) => makeAttribute(name, value));
+      let name = output;
+      while (nodeNames.has(name)) name = `${prefix}/${name}`;
+      nodeNames.add(name);
+      const attribute = Object.entries(attributes).map(([key, value]) => makeAttribute(key, value));
       const node = create(NodeProtoSchema, {
         opType,
-        name: output,
+        name,
         input: [...inputs],
         output: [output],
         attribute,
