@@ -48,6 +48,8 @@ export async function prepareModel(model: Model, options: PrepareOptions): Promi
   const original = tensorNames(model.graph);
   for (const tensor of tensors) requireTensor(original, tensor);
   if (output !== undefined) requireTensor(original, output);
+  // Both ends are looked at before anything is renamed, so that errors speak of the file's own names.
+  modelInput(buildOn(model, 'guard'));
   const logitsOriginal = logitsTensor(buildOn(model, 'guard'), output);
 
   const renamed = makeWay(model, original, reserved);

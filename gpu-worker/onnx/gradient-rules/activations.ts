@@ -12,6 +12,12 @@ function slope(slopeOf: (graph: GraphBuilder, node: NodeProto) => string): Gradi
 
 const scalar = (graph: GraphBuilder, value: number) => graph.floats([], [value]);
 
+/** Sign of the output would say the same, in twice the time on processors. */
+function reluSlope(graph: GraphBuilder, node: NodeProto): string {
+  const positive = graph.op('Greater', [node.output[0], scalar(graph, 0)]);
+  return graph.op('Cast', [positive], { to: elementTypes.float });
+}
+
 function leakySlope(graph: GraphBuilder, node: NodeProto): string {
   const positive = graph.op('Greater', [node.input[0], scalar(graph, 0)]);
   return graph.op('Where', [positive, scalar(graph, 1), scalar(graph, floatAttribute(node, 'alpha', 0.01))]);
@@ -46,8 +52,7 @@ const logSoftmax: GradientRule = ({ graph, shapeOf }, node, gradient) => {
 };
 
 export const activationRules: GradientRules = {
-  // Outputs are not negative, so their sign is 1 where the input was positive and else 0.
-  Relu: slope((graph, node) => graph.op('Sign', [node.output[0]])),
+  Relu: slope(reluSlope),
   LeakyRelu: slope(leakySlope),
   Elu: slope(eluSlope),
   Clip: slope(clipSlope),

@@ -22,7 +22,10 @@ describe.skipIf(sharedFolder === undefined)('the plain forward pass (needs ../sh
   ]) {
     it(`gives the logits of ${name} for any batch under the same names`, async () => {
       const bytes = await readFile(`${sharedFolder}models/${name}.onnx`);
-      const [original, forward] = [await engine.load(bytes), await engine.load(forwardModel(bytes))];
+      const [original, forward] = [
+        await engine.load(bytes),
+        await engine.load(await forwardModel(bytes, { engine })),
+      ];
       const shape = forward.inputs[0].shape.slice(1);
       const data = Float32Array.from({ length: 2 * elementCount(shape) }, (_, index) =>
         Math.abs(Math.sin(index)),
