@@ -34,7 +34,7 @@ export async function openDetectorWork(
     const { bytes, compiled } = await compileModel(model, { name, plan, noiseKey, engine });
     const [extractor, forward, gradient] = await Promise.all([
       engine.load(bytes),
-      engine.load(forwardModel(model)),
+      engine.load(await forwardModel(model, { engine })),
       engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
     ]);
     const { input_shape: inputShape, classes } = compiled.model;

@@ -2,6 +2,7 @@
 // The command line: nouns, verbs and exit codes; one file a command does the work.
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
+import { demoDigitCommand } from './demo-digit.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
 import { detectorEvaluateCommand } from './detector-evaluate.ts';
 import { modelCompileCommand } from './model-compile.ts';
@@ -21,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('detectors of adversarial inputs')
     .addCommand(detectorCalibrateCommand())
     .addCommand(detectorEvaluateCommand());
+  program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
   try {

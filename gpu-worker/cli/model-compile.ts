@@ -39,22 +39,23 @@ async function run(path: string, options: CompileOptions): Promise<void> {
   const model = await readInput(path);
   const plan =
     options.detector === undefined ? planOfOptions(options) : (await readArtefact(options.detector)).plan;
-  const { key, created } = await openNoiseKeyFile(options.noiseKey);
+  const noise = await openNoiseKeyFile(options.noiseKey);
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { name, output } = options;
     const { bytes, compiled } = await compileModel(model, {
       name,
       plan,
-      noiseKey: key,
+      noiseKey: noise.key,
       engine,
       ...(output === undefined ? {} : { output }),
     });
+    await noise.keep();
     await writeWhole(options.out, bytes);
     const summary = { out: options.out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled };
     if (options.json) console.log(JSON.stringify(summary));
     else {
-      if (created)
+      if (noise.isNew)
         console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
       const { input_shape, classes } = compiled.model;
       console.log(`compiled ${name}: input [${input_shape.join(', ')}], ${classes} classes`);

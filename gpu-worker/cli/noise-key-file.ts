@@ -5,15 +5,29 @@ import { importNoiseKeyHex, type NoiseKey, noiseKeyBytes } from '../../shared/no
 import { readInput } from './options.ts';
 import { writeWhole } from './write-file.ts';
 
+/** A key, and its file: not yet written where the key was made just now. */
+export interface NoiseKeyFile {
+  readonly key: NoiseKey;
+  readonly hex: string;
+  readonly isNew: boolean;
+  /** Writes a new key, for its owner's eyes alone; does nothing for one that was read. */
+  readonly keep: () => Promise<void>;
+}
+
 /**
- * Reads a key file, making a new random key where there is none.
+ * Reads a key file, or makes a random key for it where there is none.
  * @throws GuardError `invalid_config` where the file holds something else
  */
-export async function openNoiseKeyFile(
-  path: string,
-): Promise<{ key: NoiseKey; hex: string; created: boolean }> {
-  const created = !existsSync(path);
-  if (created) await writeWhole(path, `${randomBytes(noiseKeyBytes).toString('hex')}\n`, 0o600);
-  const hex = (await readInput(path)).toString('utf8').trim();
-  return { key: await importNoiseKeyHex(hex), hex, created };
+export async function openNoiseKeyFile(path: string): Promise<NoiseKeyFile> {
+  const isNew = !existsSync(path);
+  const text = isNew ? randomBytes(noiseKeyBytes).toString('hex') : (await readInput(path)).toString('utf8');
+  const hex = text.trim();
+  return {
+    key: await importNoiseKeyHex(hex),
+    hex,
+    isNew,
+    keep: async () => {
+      if (isNew) await writeWhole(path, `${hex}\n`, 0o600);
+    },
+  };
 }

@@ -17,7 +17,7 @@ export interface DemoDigits {
   readonly epsilon: number;
 }
 
-/** Which digit is drawn, and by which seed of the pen. */
+/** Which digit `npm start` draws, and the seed of the pen for every digit. */
 const drawn = { label: 3, seed: 1 };
 
 /**
@@ -26,12 +26,11 @@ const drawn = { label: 3, seed: 1 };
  */
 export async function demoDigits(
   model: Uint8Array,
-  { artefact, engine }: { artefact: DetectorArtefact; engine: Engine },
+  { artefact, engine, label = drawn.label }: { artefact: DetectorArtefact; engine: Engine; label?: number },
 ): Promise<DemoDigits> {
-  const { label, seed } = drawn;
-  const clean = drawDigit(label, seed);
+  const clean = drawDigit(label, drawn.seed);
   const [forward, gradient] = await Promise.all([
-    engine.load(forwardModel(model)),
+    engine.load(await forwardModel(model, { engine })),
     engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
   ]);
   const { input_shape: inputShape, classes } = artefact.model;

@@ -27,7 +27,8 @@ export interface DemoFolder {
 /** Opens the folder; the first time it makes the folder, a random noise key and a random token, for its owner's eyes alone. */
 export async function openDemoFolder(folder: string): Promise<DemoFolder> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { key, hex } = await openNoiseKeyFile(join(folder, 'noise.key'));
+  const { key, hex, keep } = await openNoiseKeyFile(join(folder, 'noise.key'));
+  await keep();
   const tokenFile = join(folder, 'gpu-worker.token');
   if (!existsSync(tokenFile))
     await writeWhole(tokenFile, `${randomBytes(32).toString('base64url')}\n`, 0o600);

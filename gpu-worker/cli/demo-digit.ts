@@ -1,0 +1,43 @@
+// `nccr-guard demo digit`: the body of an inference request with a digit drawn here, as it is or under attack.
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { demoDigits } from '../demo/demo-digits.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { oneOf, readArtefact } from './options.ts';
+
+interface DigitOptions {
+  readonly label: number;
+  readonly attack?: 'pgd';
+}
+
+const assets = new URL('../demo/assets/', import.meta.url);
+
+/** Makes the command. */
+export function demoDigitCommand(): Command {
+  return new Command('digit')
+    .description('print an inference request for the demo model: a drawn digit, clean or attacked with PGD')
+    .option('--label <digit>', 'which digit is drawn', digit, 7)
+    .option('--attack <name>', 'attack the demo model with it: pgd', oneOf(['pgd'] as const))
+    .action(run);
+}
+
+async function run({ label, attack }: DigitOptions): Promise<void> {
+  const artefact = await readArtefact(fileURLToPath(new URL('mnist-lenet5.detector.json', assets)));
+  const model = await readFile(new URL('mnist-lenet5.onnx', assets));
+  const engine = await createOrtEngine({ workers: 1 });
+  try {
+    const { clean, attacked } = await demoDigits(model, { artefact, engine, label });
+    const { input_name: name, input_shape: inputShape } = artefact.model;
+    const data = Array.from(attack === undefined ? clean : attacked);
+    const input = { name, shape: [1, ...inputShape], datatype: 'FP32', data };
+    console.log(JSON.stringify({ inputs: [input] }));
+  } finally {
+    await engine.close();
+  }
+}
+
+function digit(text: string): number {
+  if (!/^\d$/.test(text)) throw new InvalidArgumentError('not a digit from 0 to 9');
+  return Number(text);
+}
