@@ -51,6 +51,8 @@ export function startServerChild(options: ServerChildOptions): ServerChild {
         console.error(`[${options.name}] ${line}`);
     });
   }
+  // A child that is killed leaves what it started behind, such as the edge its workerd.
+  child.once('exit', () => killGroup(child));
   const ended = once(child, 'close').then(([code, signal]) => {
     const how = `${options.name} ended ${signal === null ? `with exit code ${code}` : `by ${signal}`}`;
     ready.reject(new GuardError('invalid_config', `${options.name}: ${reason ?? how}`));
@@ -64,13 +66,20 @@ export function startServerChild(options: ServerChildOptions): ServerChild {
 
 async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const force = setTimeout(() => {
-    // The group, so that what the child started goes as well.
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  }, stopMs);
+  const force = setTimeout(() => killGroup(child), stopMs);
   child.kill('SIGTERM');
   await ended;
   clearTimeout(force);
+}
+
+/** Kills the child's process group, what the child started included; an empty group is none any more. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
+  }
 }
 
 function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {

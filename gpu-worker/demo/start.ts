@@ -76,7 +76,7 @@ function parsePort(text: string): number {
   return Number(text);
 }
 
-/** Starts everything, sends the two requests, and stays until a child ends. */
+/** Starts everything, sends the two requests, and stays until the edge ends. */
 async function demo(options: DemoOptions): Promise<number> {
   await refuseTakenPorts(options);
   const model = await readFile(modelFile);
@@ -89,7 +89,7 @@ async function demo(options: DemoOptions): Promise<number> {
     startServers(options, folder),
   ]);
   await engine.close();
-  await Promise.race([untilReady(edge, readyMs), childFailure()]);
+  await Promise.race([untilReady(edge, readyMs), childFailure(children)]);
   console.log(`ready, mode ${options.mode}${modeNote[options.mode]}`);
 
   const { name, input_name: inputName, input_shape: inputShape } = artefact.model;
@@ -106,7 +106,14 @@ async function demo(options: DemoOptions): Promise<number> {
     throw new GuardError('conflict', 'not as expected: the clean digit answered, the attack refused');
   }
   console.log('Ctrl-C stops everything');
-  return childFailure();
+  const [upstream, gpuWorker, frontDoor] = children;
+  // Without one of its neighbours the guard still answers, and what it answers is worth seeing.
+  for (const { ended } of [upstream, gpuWorker]) {
+    void ended.then((how) =>
+      console.error(`${how}: the guard goes on without it; start again to have it back`),
+    );
+  }
+  return childFailure([frontDoor]);
 }
 
 /** Starts the three servers and answers the address of the front door. */
@@ -156,8 +163,8 @@ function startChild(options: ServerChildOptions): ServerChild {
 }
 
 /** Rejects as soon as one of the children has ended. */
-async function childFailure(): Promise<never> {
-  const how = await Promise.race(children.map(({ ended }) => ended));
+async function childFailure(watched: readonly ServerChild[]): Promise<never> {
+  const how = await Promise.race(watched.map(({ ended }) => ended));
   throw new GuardError('invalid_config', `${how}; the others are stopped`);
 }
 

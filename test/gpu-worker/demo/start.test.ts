@@ -100,15 +100,25 @@ it('leaves no process behind where it is killed', async () => {
   expect(await leftOf(below)).toEqual([]);
 });
 
-it('says which child died, stops the others and exits 1', async () => {
+it('says that the gpu-worker died, refuses without it, and ends with its front door', async () => {
   const demo = startDemo();
+  const edge = (await demo.line(/^edge +(http.*)$/))[1];
   await demo.line(/^Ctrl-C/);
   const below = descendants(demo.child.pid!);
-  const worker = below.find(({ command }) => command.includes('gpu-worker/server.ts'));
-  process.kill(worker!.pid, 'SIGKILL');
-  expect((await demo.line(/^npm start: (.*)$/))[1]).toBe(
-    'gpu-worker ended by SIGKILL; the others are stopped',
-  );
+  const kill = (part: string) =>
+    process.kill(below.find(({ command }) => command.includes(part))!.pid, 'SIGKILL');
+  kill('gpu-worker/server.ts');
+  await demo.line(/^gpu-worker ended by SIGKILL: the guard goes on without it/);
+  const input = { name: 'input', shape: [1, 1, 28, 28], datatype: 'FP32', data: Array<number>(784).fill(0) };
+  const answer = await fetch(`${edge}/v2/models/mnist-lenet5/infer`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ inputs: [input] }),
+  });
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ code: 'extractor_unreachable' });
+  kill('demo/edge-process.ts');
+  expect((await demo.line(/^npm start: (.*)$/))[1]).toBe('edge ended by SIGKILL; the others are stopped');
   expect(await demo.exited).toBe(1);
   expect(await leftOf(below)).toEqual([]);
 });
