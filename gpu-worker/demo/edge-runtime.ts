@@ -1,14 +1,14 @@
 // Runs the edge and its detector Worker in workerd on this machine, with D1 and R2, in one Miniflare.
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { GuardError } from '../../shared/errors.ts';
 import { buildEdge, type EdgeBuild } from './build-edge.ts';
+import { applyMigrations, type EdgeStorage, edgeStorage, storageDeskFile } from './edge-storage.ts';
 
-const migrationFolder = fileURLToPath(new URL('../../edge/migrations/', import.meta.url));
 /** The dates and flags of the two wrangler.toml files. */
 const compatibilityDate = '2026-07-01';
 
@@ -27,27 +27,11 @@ export interface EdgeOptions {
   readonly onLog?: (line: string) => void;
 }
 
-/** The audit's database, as much of D1 as its readers need. */
-export interface AuditDatabase {
-  exec(sql: string): Promise<unknown>;
-  prepare(sql: string): AuditStatement;
-  batch(statements: readonly AuditStatement[]): Promise<unknown>;
-}
-
-/** A statement of an `AuditDatabase`. */
-export interface AuditStatement {
-  bind(...values: readonly (string | number | null)[]): AuditStatement;
-  all<Row>(): Promise<{ readonly results: readonly Row[] }>;
-}
-
-interface Bucket {
-  put(key: string, value: ArrayBuffer): Promise<unknown>;
-}
-
 /** A running edge. */
 export interface RunningEdge {
   readonly url: URL;
-  readonly database: AuditDatabase;
+  /** The audit's database and the bucket of the artefacts. */
+  readonly storage: EdgeStorage;
   stop(): Promise<void>;
 }
 
@@ -59,13 +43,15 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
   const { host, port, artefacts } = options;
   const build = await buildEdge();
   await checkPortFree({ host, port });
-  const miniflare = new Miniflare(convertV4MiniflareOptions(await miniflareOptions(options, build)));
+  const deskToken = randomBytes(16).toString('hex');
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions(await miniflareOptions(options, { build, deskToken })),
+  );
   try {
     await miniflare.ready;
-    const database = (await miniflare.getD1Database('DB', 'edge')) as unknown as AuditDatabase;
-    await applyMigrations(database);
-    const bucket = (await miniflare.getR2Bucket('ARTEFACTS', 'edge')) as unknown as Bucket;
-    for (const { key, bytes } of artefacts) await bucket.put(key, Uint8Array.from(bytes).buffer);
+    const storage = edgeStorage(miniflare, deskToken);
+    await applyMigrations(storage);
+    for (const { key, bytes } of artefacts) await storage.putArtefact(key, bytes);
     const url = await miniflare.unsafeGetDirectURL('edge');
     const live = await fetch(new URL('/v2/health/live', url));
     if (live.status !== 200) {
@@ -74,7 +60,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
         `the edge refuses its bindings (status ${live.status}); its log names them`,
       );
     }
-    return { url, database, stop: () => miniflare.dispose() };
+    return { url, storage, stop: () => miniflare.dispose() };
   } catch (thrown) {
     await miniflare.dispose();
     throw thrown;
@@ -83,11 +69,15 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
 
 async function miniflareOptions(
   { host, port, persistDir, bindings, onLog }: EdgeOptions,
-  { edgeDir, detectorDir }: EdgeBuild,
+  { build, deskToken }: { build: EdgeBuild; deskToken: string },
 ): Promise<Parameters<typeof convertV4MiniflareOptions>[0]> {
+  const { edgeDir, detectorDir } = build;
+  const d1Databases = { DB: 'nccr-guard' };
+  const r2Buckets = { ARTEFACTS: 'nccr-guard-artefacts' };
   const onStructuredLog = ({ message }: { message: string }) => onLog?.(message);
   return {
-    // Miniflare's own entry costs more than the guard does: callers come in by the direct socket below.
+    // Miniflare's own entry costs more than the guard does: callers come in by the edge's direct socket, and this one leads
+    // to the first Worker, the desk.
     host: '127.0.0.1',
     port: 0,
     cf: false,
@@ -96,14 +86,23 @@ async function miniflareOptions(
     ...(persistDir === undefined ? {} : { resourcePersistencePath: path.resolve(persistDir) }),
     workers: [
       {
+        name: 'desk',
+        compatibilityDate,
+        modulesRoot: path.dirname(storageDeskFile),
+        modules: [{ type: 'ESModule', path: storageDeskFile }],
+        bindings: { DESK_TOKEN: deskToken },
+        d1Databases,
+        r2Buckets,
+      },
+      {
         name: 'edge',
         compatibilityDate,
         compatibilityFlags: ['nodejs_compat'],
         modulesRoot: edgeDir,
         modules: await bundleModules(edgeDir),
         bindings: { ...bindings },
-        d1Databases: { DB: 'nccr-guard' },
-        r2Buckets: { ARTEFACTS: 'nccr-guard-artefacts' },
+        d1Databases,
+        r2Buckets,
         serviceBindings: { DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' } },
         unsafeDirectSockets: [{ host, port }],
       },
@@ -112,7 +111,7 @@ async function miniflareOptions(
         compatibilityDate,
         modulesRoot: detectorDir,
         modules: await bundleModules(detectorDir),
-        r2Buckets: { ARTEFACTS: 'nccr-guard-artefacts' },
+        r2Buckets,
       },
     ],
   };
@@ -125,24 +124,6 @@ async function bundleModules(folder: string): Promise<{ type: 'ESModule' | 'Comp
     { type: 'ESModule', path: path.join(folder, 'worker.js') },
     ...wasm.map((file) => ({ type: 'CompiledWasm' as const, path: path.join(folder, file) })),
   ];
-}
-
-/** Applies what was not applied yet, in the table in which `wrangler d1 migrations` keeps its own account. */
-async function applyMigrations(database: AuditDatabase): Promise<void> {
-  await database.exec(
-    'CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)',
-  );
-  const { results } = await database.prepare('SELECT name FROM d1_migrations').all<{ name: string }>();
-  const applied = new Set(results.map(({ name }) => name));
-  const files = (await readdir(migrationFolder)).filter((file) => file.endsWith('.sql')).sort();
-  for (const file of files.filter((name) => !applied.has(name))) {
-    const sql = await readFile(path.join(migrationFolder, file), 'utf8');
-    const statements = sql.split(/;\s*$/m).filter((statement) => statement.trim() !== '');
-    await database.batch([
-      ...statements.map((statement) => database.prepare(statement)),
-      database.prepare('INSERT INTO d1_migrations (name) VALUES (?)').bind(file),
-    ]);
-  }
 }
 
 /** Miniflare's own words for a taken port do not name it. */

@@ -14,6 +14,8 @@ export interface DetectorFixture {
   readonly classes: number;
   readonly plan: ExtractionPlan;
   readonly threshold: number;
+  /** Clips the ONNX file's standardised entries otherwise than the artefact says. */
+  readonly onnxClip?: number;
   /** Changes the artefact before it is written. */
   readonly spoil?: (artefact: DetectorArtefact) => void;
 }
@@ -58,7 +60,7 @@ export function detectorFixture(fixture: DetectorFixture): Uint8Array {
     vector: { design: 'rank-gaps', length },
     standardise,
     mlp: { layers: layers.map(packLayer), parameters: length * hidden + hidden + 2 * hidden + 2 },
-    onnx: Buffer.from(mlpToOnnx(mlp)).toString('base64'),
+    onnx: Buffer.from(mlpToOnnx({ ...mlp, clip: fixture.onnxClip ?? mlp.clip })).toString('base64'),
     threshold: {
       value: fixture.threshold,
       target_fpr: 0.01,

@@ -17,6 +17,8 @@ export const inputShape = [1, 2, 3];
 export const plan: ExtractionPlan = {
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.1, rows: 16, copies: 4 }],
+  transforms: [],
+  keyed_transforms: false,
   taps: [],
 };
 
@@ -62,11 +64,12 @@ export interface GuardedEdge {
 /** What a test file changes of the usual edge. */
 export interface GuardedEdgeOptions {
   readonly bindings?: Readonly<Record<string, string>>;
-  readonly detector?: Partial<DetectorFixture>;
+  /** Changes of the detector by the model's name, which is its mode. */
+  readonly detectors?: Readonly<Record<string, Partial<DetectorFixture>>>;
 }
 
 /** Starts the edge for one test file; its parts are there once the tests run. */
-export function guardedEdge({ bindings = {}, detector = {} }: GuardedEdgeOptions = {}): GuardedEdge {
+export function guardedEdge({ bindings = {}, detectors = {} }: GuardedEdgeOptions = {}): GuardedEdge {
   const guarded: Partial<Mutable<GuardedEdge>> & { logs: string[] } = { logs: [] };
   beforeAll(async () => {
     const { id: noiseKeyId } = await importNoiseKeyHex(noiseKeyHex);
@@ -95,7 +98,7 @@ export function guardedEdge({ bindings = {}, detector = {} }: GuardedEdgeOptions
           classes: 10,
           plan,
           threshold: 0,
-          ...detector,
+          ...detectors[model],
         }),
       })),
       onLog: (line) => guarded.logs.push(line),

@@ -1,0 +1,90 @@
+// The edge's configuration: complete, or refused by name.
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../edge/config.ts';
+import { GuardError } from '../../shared/errors.ts';
+
+const complete = {
+  GPU_WORKER_URL: 'http://127.0.0.1:8790',
+  UPSTREAM_URL: 'https://models.example/base/',
+  GUARD_MODELS: '[{"name":"lenet","artefact":"detectors/lenet.json"},{"name":"other","mode":"off"}]',
+  GPU_WORKER_TOKEN: 'secret-of-the-gpu-worker',
+  NOISE_KEY: '0f'.repeat(32),
+  API_TOKEN: 'secret-of-the-callers',
+  DB: {},
+  ARTEFACTS: {},
+  DETECTOR: {},
+};
+
+function refusal(changes: Readonly<Record<string, unknown>>): GuardError {
+  try {
+    parseConfig({ ...complete, ...changes });
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(GuardError);
+    return thrown as GuardError;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('a complete configuration', () => {
+  it('has shadow as the mode, authentication on, and bounded times', () => {
+    const config = parseConfig(complete);
+    expect(config.models.get('lenet')).toEqual({
+      name: 'lenet',
+      mode: 'shadow',
+      artefactKey: 'detectors/lenet.json',
+    });
+    expect(config.models.get('other')).toEqual({ name: 'other', mode: 'off', artefactKey: undefined });
+    expect(config.apiToken).toBe('secret-of-the-callers');
+    expect(config.guardTimeoutMs).toBe(2_000);
+    expect(config.upstream).toEqual({
+      url: new URL('https://models.example/base/'),
+      token: undefined,
+      timeoutMs: 30_000,
+    });
+  });
+
+  it('may switch authentication off only by saying so', () => {
+    expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).apiToken).toBeUndefined();
+    expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
+  });
+});
+
+describe('a configuration', () => {
+  it.each([
+    ['an unknown variable', { GAURD_TIMEOUT_MS: '100' }, 'GAURD_TIMEOUT_MS'],
+    ['no address of the gpu-worker', { GPU_WORKER_URL: undefined }, 'GPU_WORKER_URL'],
+    ['an address of another scheme', { UPSTREAM_URL: 'file:///etc/passwd' }, 'UPSTREAM_URL'],
+    ['an address with credentials', { UPSTREAM_URL: 'http://me:secret@host/' }, 'UPSTREAM_URL'],
+    ['a short noise key', { NOISE_KEY: 'abcd' }, 'NOISE_KEY'],
+    ['an authentication that does not exist', { AUTH: 'off' }, 'AUTH'],
+    ['a short token', { API_TOKEN: 'short' }, 'API_TOKEN'],
+    ['a time that is none', { GUARD_TIMEOUT_MS: '2s' }, 'GUARD_TIMEOUT_MS'],
+    ['a time of nothing', { UPSTREAM_TIMEOUT_MS: '0' }, 'UPSTREAM_TIMEOUT_MS'],
+    ['no database', { DB: undefined }, 'DB'],
+    ['models that are not JSON', { GUARD_MODELS: 'lenet' }, 'GUARD_MODELS'],
+    ['no model', { GUARD_MODELS: '[]' }, 'GUARD_MODELS'],
+    ['a misspelt key of a model', { GUARD_MODELS: '[{"name":"a","mod":"off"}]' }, '"mod"'],
+    ['a mode that does not exist', { GUARD_MODELS: '[{"name":"a","mode":"on"}]' }, 'GUARD_MODELS.0.mode'],
+    ['a guarded model without a detector', { GUARD_MODELS: '[{"name":"a"}]' }, 'GUARD_MODELS.0.artefact'],
+    [
+      'a name that leaves its path',
+      { GUARD_MODELS: '[{"name":"../a","mode":"off"}]' },
+      'GUARD_MODELS.0.name',
+    ],
+    [
+      'a model twice',
+      { GUARD_MODELS: '[{"name":"a","mode":"off"},{"name":"a","mode":"off"}]' },
+      'a is named twice',
+    ],
+  ])('with %s is refused by name', (_what, changes, name) => {
+    const error = refusal(changes);
+    expect(error.code).toBe('invalid_config');
+    expect(error.message).toContain(name);
+  });
+
+  it('is refused without showing a secret', () => {
+    const { message } = refusal({ NOISE_KEY: 'not-hex-but-secret', API_TOKEN: 'tooshort' });
+    expect(message).not.toContain('not-hex-but-secret');
+    expect(message).not.toContain('tooshort');
+  });
+});

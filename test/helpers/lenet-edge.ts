@@ -1,0 +1,75 @@
+// The whole guard with nothing canned: the gpu-worker's own app over compiled LeNet-5, the edge in workerd, an upstream that counts.
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { createOipApp } from '../../gpu-worker/app.ts';
+import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
+import { loadCompiledModel, type ServedModel } from '../../gpu-worker/served-model.ts';
+import type { GuardMode } from '../../shared/contracts/verdict.ts';
+import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
+import { apiToken, gpuWorkerToken, noiseKeyHex, upstreamAnswers } from './guarded-edge.ts';
+import { type LenetGuard, lenetGuard } from './lenet-guard.ts';
+
+/** A running guard of LeNet-5. */
+export interface LenetEdge extends LenetGuard {
+  readonly edge: RunningEdge;
+  readonly upstream: FixtureServer;
+  readonly served: ServedModel;
+  /** Calls the edge with its token and a JSON content type. */
+  call(path: string, init?: { readonly method: string; readonly body: string }): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+/** Starts it. */
+export async function startLenetEdge(options: { mode: GuardMode; threshold: number }): Promise<LenetEdge> {
+  const engine = await createOrtEngine({ workers: 1 });
+  const guard = await lenetGuard(engine, { noiseKeyHex, threshold: options.threshold });
+  const served = await loadCompiledModel(engine, guard.compiled);
+  const app = createOipApp({
+    name: 'gpu-worker',
+    version: '0',
+    engine: engine.info,
+    models: [served],
+    token: gpuWorkerToken,
+    deadlineMs: 5_000,
+  });
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const upstream = await startFixtureServer(upstreamAnswers);
+  const key = 'detectors/lenet.json';
+  const edge = await startEdge({
+    host: '127.0.0.1',
+    port: 0,
+    bindings: {
+      GPU_WORKER_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      UPSTREAM_URL: upstream.url,
+      GUARD_MODELS: JSON.stringify([{ name: guard.name, mode: options.mode, artefact: key }]),
+      GPU_WORKER_TOKEN: gpuWorkerToken,
+      NOISE_KEY: noiseKeyHex,
+      API_TOKEN: apiToken,
+      GUARD_TIMEOUT_MS: '5000',
+    },
+    artefacts: [{ key, bytes: guard.artefact }],
+    onLog: () => undefined,
+  });
+  return {
+    ...guard,
+    edge,
+    upstream,
+    served,
+    call: (path, init) => {
+      const headers = { authorization: `Bearer ${apiToken}`, 'content-type': 'application/json' };
+      return fetch(new URL(path, edge.url), { ...init, headers });
+    },
+    async stop() {
+      await edge.stop();
+      await upstream.die();
+      server.close();
+      server.closeAllConnections();
+      await engine.close();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// LeNet-5 compiled for a small plan, and a detector artefact bound to it.
+import { readFile } from 'node:fs/promises';
+import type { Engine } from '../../gpu-worker/engine/engine.ts';
+import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
+import { detectorFixture } from './detector-fixture.ts';
+
+const modelFile = new URL('../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url);
+const plan: ExtractionPlan = {
+  input_range: [0, 1],
+  noise: [{ family: 'gaussian', epsilon: 0.25, rows: 32, copies: 4 }],
+  transforms: [],
+  keyed_transforms: false,
+  taps: [],
+};
+
+/** What a guard of LeNet-5 is made of. */
+export interface LenetGuard {
+  readonly name: string;
+  /** The compiled model's file. */
+  readonly compiled: Uint8Array<ArrayBuffer>;
+  /** A detector whose weights are by hand: its verdicts are not good, but they are always the same. */
+  readonly artefact: Uint8Array;
+  readonly inputName: string;
+  readonly inputShape: readonly number[];
+}
+
+/** Compiles the demo's model and makes a detector for it. */
+export async function lenetGuard(
+  engine: Engine,
+  { noiseKeyHex, threshold }: { noiseKeyHex: string; threshold: number },
+): Promise<LenetGuard> {
+  const name = 'mnist-lenet5';
+  const noiseKey = await importNoiseKeyHex(noiseKeyHex);
+  const { bytes, compiled } = await compileModel(await readFile(modelFile), { name, plan, noiseKey, engine });
+  const { model } = compiled;
+  const artefact = detectorFixture({
+    model: name,
+    modelDigest: model.digest,
+    inputName: model.input_name,
+    inputShape: model.input_shape,
+    classes: model.classes,
+    plan,
+    threshold,
+  });
+  return { name, compiled: bytes, artefact, inputName: model.input_name, inputShape: model.input_shape };
+}
