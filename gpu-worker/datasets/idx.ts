@@ -1,12 +1,9 @@
 // Reads the IDX format of MNIST, plain or gzipped.
-import { readFile } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { Dataset } from './dataset.ts';
+import { gunzipped, readGzippedOrPlain } from './gzipped-file.ts';
 
-/** Bytes that one IDX file may unpack to: eight times the largest file of MNIST. */
-const unpackedBytesMax = 512 * 1024 * 1024;
 /** The only element type that images and labels use here: unsigned byte. */
 const unsignedByte = 0x08;
 
@@ -24,7 +21,7 @@ export interface IdxArray {
  * @see LeCun, Cortes, Burges: The MNIST database, "File formats"
  */
 export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
-  const file = unpack(bytes, name);
+  const file = gunzipped(bytes, name);
   if (file.length < 4 || file[0] !== 0 || file[1] !== 0)
     throw new GuardError('invalid_dataset', `${name} is no IDX file`);
   if (file[2] !== unsignedByte) {
@@ -54,10 +51,10 @@ export function parseIdx(bytes: Uint8Array, name: string): IdxArray {
  * @throws GuardError `invalid_dataset`
  */
 export async function loadIdxFolder(folder: string, prefix: string): Promise<Dataset> {
-  const images = parseIdx(...(await readEither(`${folder}/${prefix}-images-idx3-ubyte`)));
-  const labels = parseIdx(...(await readEither(`${folder}/${prefix}-labels-idx1-ubyte`)));
+  const images = parseIdx(...(await requireFile(`${folder}/${prefix}-images-idx3-ubyte`)));
+  const labels = parseIdx(...(await requireFile(`${folder}/${prefix}-labels-idx1-ubyte`)));
   if (images.shape.length !== 3 || labels.shape.length !== 1 || images.shape[0] !== labels.shape[0]) {
-    const detail = `${folder}: images [${images.shape}] and labels [${labels.shape}] do not belong together`;
+    const detail = `${folder}: images [${images.shape.join(', ')}] and labels [${labels.shape.join(', ')}] do not belong together`;
     throw new GuardError('invalid_dataset', detail);
   }
   return {
@@ -68,26 +65,8 @@ export async function loadIdxFolder(folder: string, prefix: string): Promise<Dat
   };
 }
 
-async function readEither(path: string): Promise<[Uint8Array, string]> {
-  for (const candidate of [`${path}.gz`, path]) {
-    try {
-      return [await readFile(candidate), candidate];
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    }
-  }
-  throw new GuardError('invalid_dataset', `there is neither ${path} nor ${path}.gz`);
-}
-
-function unpack(bytes: Uint8Array, name: string): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: unpackedBytesMax });
-  } catch (cause) {
-    throw new GuardError(
-      'invalid_dataset',
-      `${name} is a damaged gzip file or unpacks to over ${unpackedBytesMax} bytes`,
-      { cause },
-    );
-  }
+async function requireFile(path: string): Promise<[Uint8Array, string]> {
+  const file = await readGzippedOrPlain(path);
+  if (file === undefined) throw new GuardError('invalid_dataset', `there is neither ${path} nor ${path}.gz`);
+  return [file.bytes, file.path];
 }
