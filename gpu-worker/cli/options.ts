@@ -8,8 +8,11 @@ import {
   noiseFamilies,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { isCifarSplit, loadCifarFolder } from '../datasets/cifar-binary.ts';
 import type { Dataset } from '../datasets/dataset.ts';
+import { defaultArrayNames, loadNpzDataset } from '../datasets/foreign-examples.ts';
 import { loadIdxFolder } from '../datasets/idx.ts';
+import { type Layout, layouts } from '../datasets/image-array.ts';
 import { drawDigits } from '../datasets/synthetic-digits.ts';
 
 /** How inputs are perturbed, as options spell it. */
@@ -54,34 +57,57 @@ export function planOfOptions(options: PlanOptions): ExtractionPlan {
   });
 }
 
+/** How a data set is named, as options spell it. */
+export interface DatasetOptions {
+  readonly dataset: string;
+  readonly split: string;
+  readonly layout?: Layout;
+  readonly inputsArray?: string;
+  readonly labelsArray?: string;
+}
+
 /** Adds the options that name a data set. */
 export function addDatasetOptions(command: Command, split: string): Command {
   return command
     .requiredOption(
       '--dataset <source>',
-      'idx:FOLDER for the IDX files of a folder (MNIST), or synthetic-digits:COUNT for digits drawn here',
+      'idx:FOLDER (MNIST), cifar10:FOLDER (its binary version), npz:FILE (NumPy), or synthetic-digits:COUNT for digits drawn here',
     )
-    .option('--split <prefix>', 'prefix of the IDX files', split);
+    .option('--split <prefix>', 'prefix of the IDX files; train or test of the others', split)
+    .option(
+      '--layout <layout>',
+      'of an npz array: nchw (channels first) or nhwc (last)',
+      oneOf(layouts),
+      'nchw',
+    )
+    .option('--inputs-array <name>', 'npz array of the inputs, float32 or uint8', defaultArrayNames.inputs)
+    .option('--labels-array <name>', 'npz array of the labels', defaultArrayNames.labels);
 }
 
 /**
  * Loads the data set that the options name.
  * @throws GuardError `invalid_dataset`
  */
-export async function datasetOfOptions({
-  dataset,
-  split,
-}: {
-  dataset: string;
-  split: string;
-}): Promise<Dataset> {
+export async function datasetOfOptions(options: DatasetOptions): Promise<Dataset> {
+  const { dataset, split, layout = 'nchw' } = options;
   const [kind, rest] = splitOnce(dataset);
   if (kind === 'idx' && rest !== '') return loadIdxFolder(rest, split);
+  if (kind === 'cifar10' && rest !== '') {
+    if (isCifarSplit(split)) return loadCifarFolder(rest, split);
+    throw new GuardError('invalid_dataset', `CIFAR-10 has the splits train and test, not ${split}`);
+  }
+  if (kind === 'npz' && rest !== '') {
+    const { inputsArray = defaultArrayNames.inputs, labelsArray = defaultArrayNames.labels } = options;
+    return loadNpzDataset(rest, { layout, arrays: { inputs: inputsArray, labels: labelsArray } });
+  }
   if (kind === 'synthetic-digits' && /^[1-9]\d{0,5}$/.test(rest)) {
     // The splits draw from seeds that never meet.
     return drawDigits(Number(rest), split === 'train' ? 1_000_000 : 2_000_000);
   }
-  throw new GuardError('invalid_dataset', `${dataset} is neither idx:FOLDER nor synthetic-digits:COUNT`);
+  throw new GuardError(
+    'invalid_dataset',
+    `${dataset} is neither idx:FOLDER, cifar10:FOLDER, npz:FILE nor synthetic-digits:COUNT`,
+  );
 }
 
 /**
