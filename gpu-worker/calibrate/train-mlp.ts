@@ -10,6 +10,8 @@ export interface LabelledVectors {
   readonly length: number;
   /** [count]: 1 adversarial, 0 clean. */
   readonly adversarial: Uint8Array;
+  /** [count], at least 0: what a row counts in the loss; without them both classes have the same mass. */
+  readonly weights?: Float64Array;
 }
 
 /** Sizes and schedule. The defaults are those of docs/paper.md. */
@@ -20,6 +22,8 @@ export interface TrainingOptions {
   readonly steps?: number;
   readonly batch?: number;
   readonly learningRate?: number;
+  /** Where the learning rate falls to, linearly; 0 where it is not given. */
+  readonly learningRateLast?: number;
   readonly weightDecay?: number;
   /** Standardised entries are clipped to ±clip. */
   readonly clip?: number;
@@ -42,29 +46,31 @@ interface Moments {
  * Trains a perceptron that tells adversarial from clean vectors.
  * @param samples both classes present
  * @returns layers with float32 weights and the standardisation learnt from the samples
- * @throws Error where a class is missing or a shape is wrong
+ * @throws Error where a class is missing, a shape is wrong or no row has weight
  * @see NCCR, section 5.1; Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), algorithm 2
  */
 export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Mlp {
   const { vectors, length, adversarial } = samples;
   assertShape(vectors, [adversarial.length, length], 'vectors');
-  const { steps = 1500, batch = 64, learningRate = 5e-3, weightDecay = 1e-3, clip = 8 } = options;
+  const { steps = 1500, batch = 64, learningRate = 5e-3, learningRateLast = 0 } = options;
+  const { weightDecay = 1e-3, clip = 8 } = options;
   const random = seededRandom(options.seed);
   const { mean, deviation } = standardisation(vectors, length);
   const standardised = vectors.map((value, index) => {
     const scaled = (value - mean[index % length]) / deviation[index % length];
     return Math.min(clip, Math.max(-clip, scaled));
   });
-  const classWeights = balance(adversarial);
+  const rowWeights = samples.weights === undefined ? balance(adversarial) : withMeanOne(samples.weights);
   const widths = [length, ...options.hidden, 2];
   const layers = widths.slice(1).map((outputs, index) => makeLayer(widths[index], outputs, random));
   for (let step = 0; step < steps; step++) {
     for (let sample = 0; sample < batch; sample++) {
       const row = Math.floor(random() * adversarial.length);
       const input = standardised.subarray(row * length, (row + 1) * length);
-      accumulate(layers, input, { label: adversarial[row], weight: classWeights[adversarial[row]] / batch });
+      accumulate(layers, input, { label: adversarial[row], weight: rowWeights[row] / batch });
     }
-    update(layers, { step, rate: learningRate * (1 - step / steps), weightDecay });
+    const rate = learningRate + (learningRateLast - learningRate) * (step / steps);
+    update(layers, { step, rate, weightDecay });
   }
   return { layers: layers.map(({ moments: _, ...layer }) => layer), mean, deviation, clip };
 }
@@ -85,11 +91,22 @@ function standardisation(vectors: Float64Array, length: number): { mean: number[
   };
 }
 
-/** Weights by which both classes have the same mass. */
-function balance(adversarial: Uint8Array): [number, number] {
+/** Weights of the rows by which both classes have the same mass. */
+function balance(adversarial: Uint8Array): Float64Array {
   const positives = adversarial.reduce((sum, label) => sum + label, 0);
   assert(positives > 0 && positives < adversarial.length, 'training needs clean and adversarial vectors');
-  return [adversarial.length / (2 * (adversarial.length - positives)), adversarial.length / (2 * positives)];
+  return withMeanOne(
+    Float64Array.from(adversarial, (label) =>
+      label === 1 ? 1 / positives : 1 / (adversarial.length - positives),
+    ),
+  );
+}
+
+/** Weights with a mean of 1, so that the learning rate means the same for any of them. */
+function withMeanOne(weights: Float64Array): Float64Array {
+  const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length;
+  assert(mean > 0 && Number.isFinite(mean), 'training needs weights above 0');
+  return weights.map((weight) => weight / mean);
 }
 
 /** He's initialisation for ReLU layers (He et al. 2015). */

@@ -3,8 +3,12 @@ import { z } from 'zod';
 import { detectorParametersMax } from '../limits.ts';
 import { digestSchema, extractionPlanSchema } from './extraction.ts';
 
-/** Vector designs: `rank-gaps` (A) and `strict` (B). */
-export const vectorDesigns = ['rank-gaps', 'strict'] as const;
+/** Vector designs over copies with noise: the paper's, `rank-gaps` (A) and `strict` (B). */
+export const noiseDesigns = ['rank-gaps', 'strict'] as const;
+export type NoiseDesign = (typeof noiseDesigns)[number];
+
+/** Vector designs: over noise, over the plan's transforms (`margin-changes`, W0), and over both. */
+export const vectorDesigns = [...noiseDesigns, 'margin-changes', 'margin-changes+rank-gaps'] as const;
 export type VectorDesign = (typeof vectorDesigns)[number];
 
 /** Ranks of the logits that a vector reads; of many classes only the first ten tell anything. */
@@ -18,6 +22,13 @@ export const denseLayerSchema = z.strictObject({
   outputs: z.int().positive(),
   weights: base64Schema,
   biases: base64Schema,
+});
+
+/** Ed25519 over the canonical JSON of the artefact without this member; the key is named by its digest. */
+export const artefactSignatureSchema = z.strictObject({
+  algorithm: z.literal('ed25519'),
+  key_id: z.string().regex(/^[0-9a-f]{16}$/),
+  value: z.base64(),
 });
 
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
@@ -72,7 +83,9 @@ export const detectorArtefactSchema = z.strictObject({
     vectors: z.array(z.array(z.number())).min(1),
     scores: z.array(z.number()).min(1),
   }),
+  signature: artefactSignatureSchema.optional(),
 });
 
+export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;
