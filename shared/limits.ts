@@ -22,3 +22,16 @@ export const bankRowsMax = 65_536;
 export const extractionBytesMax = 64 * 1024 * 1024;
 /** Parameters of the detector (paper, section 5.1). */
 export const detectorParametersMax = 1_792;
+/** Pixels by which a copy is shifted along an axis: more moves a small image out of its frame. */
+export const shiftPixelsMax = 8;
+/** Weight of total variation, in units of the input: at this one an image of the range [0, 255] is all but flat. */
+export const totalVariationWeightMax = 256;
+/** Iterations of total variation: each is several nodes of the compiled graph, and 8 are as good as converged here. */
+export const totalVariationIterationsMax = 64;
+/** Standard deviation of a Gaussian blur in pixels: below the least one float32 sees no blur, above the most the window cuts it off. */
+export const blurSigmaMin = 0.2;
+export const blurSigmaMax = 5;
+/** Side of a blur's window in pixels. */
+export const blurSizeMax = 15;
+/** Bits of a reduced bit depth: images that clients send have eight. */
+export const bitDepthMax = 8;

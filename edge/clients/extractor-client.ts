@@ -28,8 +28,9 @@ export interface ExtractionCall {
   readonly inputs: Float32Array;
   /** [rows, ...input shape]. */
   readonly shape: readonly number[];
-  /** One a row, each of N rows and signs. */
+  /** One a row, each of N rows and signs; of none where the plan has no noise. */
   readonly selections: readonly RowSelection[];
+  /** All copies of an input, those without noise too. */
   readonly copies: number;
   readonly classes: number;
   /** Instant of `Date.now()` after which an answer is of no use. */
@@ -143,14 +144,17 @@ function statusError({ status, headers }: Response): GuardError {
   }
 }
 
-function requestTensors({ inputs, shape, selections, copies }: ExtractionCall): NamedTensor[] {
-  const rows = selections.length;
-  const noiseRows = selections.flatMap((selection) => selection.rows);
-  const noiseSigns = Float32Array.from(selections.flatMap((selection) => selection.signs));
+function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTensor[] {
+  const input: NamedTensor = { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs };
+  const noiseShape = [selections.length, selections[0].rows.length];
+  // A compiled graph without noise has no such inputs, and refuses them.
+  if (noiseShape[1] === 0) return [input];
+  const rows = selections.flatMap((selection) => selection.rows);
+  const signs = Float32Array.from(selections.flatMap((selection) => selection.signs));
   return [
-    { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs },
-    { name: compiledTensors.noiseRows, ...int64Tensor(noiseRows, [rows, copies]) },
-    { name: compiledTensors.noiseSigns, datatype: 'FP32', shape: [rows, copies], data: noiseSigns },
+    input,
+    { name: compiledTensors.noiseRows, ...int64Tensor(rows, noiseShape) },
+    { name: compiledTensors.noiseSigns, datatype: 'FP32', shape: noiseShape, data: signs },
   ];
 }
 

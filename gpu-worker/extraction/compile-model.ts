@@ -7,14 +7,18 @@ import {
   compiledTensors,
   type ExtractionPlan,
   planCopies,
+  planNoiseCopies,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
+import { drawTransforms } from '../../shared/noise/draw-transforms.ts';
 import { noiseBank } from '../../shared/noise/noise-bank.ts';
 import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { appendCopies } from '../onnx/append-copies.ts';
+import type { CopySource } from '../onnx/families/copy-source.ts';
 import { noiseCopies } from '../onnx/families/noise.ts';
+import { transformCopies } from '../onnx/families/transforms.ts';
 import { tidyGraph } from '../onnx/graph-order.ts';
 import { loadModel, saveModel } from '../onnx/model-file.ts';
 import { requireOpset } from '../onnx/opset.ts';
@@ -45,11 +49,14 @@ export interface Compilation {
 }
 
 /**
- * Compiles a protected model: `x [R, ...]`, `noise_rows [R, N]` and `noise_signs [R, N]` to `logits [R, N + 1, K]` and,
- * where taps are planned, `changes [R, D]` with the columns of `changeColumns`. Row 0 of the logits is of the input
- * itself, untouched; row k of `clip(x + sign_k * bank[row_k])`. The same model, plan and key give the same bytes.
+ * Compiles a protected model: `x [R, ...]` and, where the plan has noise, `noise_rows [R, N]` and `noise_signs [R, N]` to
+ * `logits [R, C + 1, K]` with C of `planCopies` and, where taps are planned, `changes [R, D]` with the columns of
+ * `changeColumns`. Row 0 of the logits is of the input itself, untouched; rows k = 1 to N are of
+ * `clip(x + sign_k * bank[row_k])`, those after them of the plan's transforms in its order. The same model, plan and key
+ * give the same bytes.
  * @param modelBytes an ONNX file with one float32 input; a fixed batch is made free, a final softmax is taken off
- * @throws GuardError `invalid_model` that names the node or tensor, where the model is not usable or a tap not found
+ * @throws GuardError `invalid_model` that names the node, tensor or family, where the model is not usable, a tap not found
+ *   or a transform does not fit the input
  * @see NCCR, section 3.2
  */
 export async function compileModel(modelBytes: Uint8Array, options: CompileOptions): Promise<Compilation> {
@@ -84,9 +91,8 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
   } satisfies CompiledModel);
 
   const copies = planCopies(plan);
-  const bank = await noiseBank(noiseKey, plan, elementCount(input.shape));
+  const sources = await copySources(plan, { noiseKey, inputSize: elementCount(input.shape) });
   graph.model.graph.output = [];
-  const sources = [noiseCopies({ bank, copies })];
   appendCopies(graph, { input, range: plan.input_range, sources });
   graph.op('Reshape', [logits, graph.ints([-1, copies + 1, classes])], {}, compiledTensors.logits);
   graph.output(compiledTensors.logits, ['R', copies + 1, classes]);
@@ -114,6 +120,23 @@ export function readCompiledModel(bytes: Uint8Array): CompiledModel {
     throw new GuardError('invalid_model', `the compiled model's description is wrong: ${read.error.message}`);
   }
   return read.data;
+}
+
+/** What makes the copies: the noise bank of the key first, then the plan's transforms or those that the key draws. */
+async function copySources(
+  plan: ExtractionPlan,
+  { noiseKey, inputSize }: { noiseKey: NoiseKey; inputSize: number },
+): Promise<CopySource[]> {
+  const sources: CopySource[] = [];
+  if (plan.noise.length > 0) {
+    const bank = await noiseBank(noiseKey, plan, inputSize);
+    sources.push(noiseCopies({ bank, copies: planNoiseCopies(plan) }));
+  }
+  if (plan.transforms.length > 0) {
+    const { transforms, keyed_transforms: keyed } = plan;
+    sources.push(transformCopies(keyed ? await drawTransforms(noiseKey, transforms) : transforms));
+  }
+  return sources;
 }
 
 function placeTaps({ graph, probed, presentName }: PreparedModel, plan: ExtractionPlan): PlacedTap[] {

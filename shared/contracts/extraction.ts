@@ -1,6 +1,7 @@
 // The plan of one compiled model, and the call that extracts logits and changes from it.
 import { z } from 'zod';
 import { bankRowsMax, copiesMax } from '../limits.ts';
+import { type Transform, transformSchema } from './transform.ts';
 
 /** A SHA-256 digest as every contract writes it. */
 export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -37,10 +38,19 @@ export const extractionPlanSchema = z
   .strictObject({
     /** Lowest and highest valid value of the input; perturbed copies are clipped to it. */
     input_range: z.tuple([z.number(), z.number()]),
-    noise: z.array(noiseSegmentSchema).min(1),
+    /** Copies with additive noise; they come first. */
+    noise: z.array(noiseSegmentSchema),
+    /** Copies that are transforms of the input, one each; they follow the noise. */
+    transforms: z.array(transformSchema).default([]),
+    /**
+     * Whether the compiled graph has, in place of each of `transforms`, one that the noise key draws around it: see
+     * `drawTransforms`. The drawn ones stand in the graph alone, which is as secret as the noise bank.
+     */
+    keyed_transforms: z.boolean().default(false),
     taps: z.array(tapSchema),
   })
   .refine((plan) => plan.input_range[0] < plan.input_range[1], 'input_range must rise')
+  .refine((plan) => planCopies(plan) > 0, 'a plan makes at least one copy: noise or a transform')
   .refine((plan) => planCopies(plan) <= copiesMax, `at most ${copiesMax} copies in all`);
 
 export type NoiseSegment = z.infer<typeof noiseSegmentSchema>;
@@ -72,7 +82,10 @@ export type CompiledModel = z.infer<typeof compiledModelSchema>;
 /** Key of the ONNX metadata entry that holds a `CompiledModel` as JSON. */
 export const compiledModelKey = 'nccr_guard';
 
-/** Tensor names of every compiled graph. `changes` is there only where the plan has taps. */
+/**
+ * Tensor names of every compiled graph. `noise_rows` and `noise_signs` are there only where the plan has noise, `changes`
+ * only where it has taps.
+ */
 export const compiledTensors = {
   input: 'x',
   noiseRows: 'noise_rows',
@@ -88,9 +101,23 @@ export const extractionParameters = {
   noiseKeyId: 'guard_noise_key_id',
 } as const;
 
-/** Number of perturbed copies that a plan makes of each input: N. */
-export function planCopies(plan: { readonly noise: readonly NoiseSegment[] }): number {
+/** The part of a plan that says which copies it makes. */
+export interface CopiesPlan {
+  readonly noise: readonly NoiseSegment[];
+  readonly transforms: readonly Transform[];
+}
+
+/** Number of copies with noise that a plan makes of each input: N, the width of `noise_rows` and `noise_signs`. */
+export function planNoiseCopies(plan: Pick<CopiesPlan, 'noise'>): number {
   return plan.noise.reduce((sum, segment) => sum + segment.copies, 0);
+}
+
+/**
+ * Number of all perturbed copies that a plan makes of each input: those with noise, then one a transform. The logits of a
+ * compiled graph are [R, planCopies + 1, K], the input itself first.
+ */
+export function planCopies(plan: CopiesPlan): number {
+  return planNoiseCopies(plan) + plan.transforms.length;
 }
 
 /** Number of rows of a plan's noise bank; segments follow each other in the plan's order. */

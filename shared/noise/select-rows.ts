@@ -1,8 +1,8 @@
 // Which rows of the bank perturb an input, and with which signs: keyed by the input's digest.
-import { type ExtractionPlan, planCopies } from '../contracts/extraction.ts';
+import { type ExtractionPlan, planNoiseCopies } from '../contracts/extraction.ts';
 import { keyedBytes, type NoiseKey, sha256, toHex } from './noise-key.ts';
 
-/** The noise of one input: N row numbers of the bank and N signs. */
+/** The noise of one input: N row numbers of the bank and N signs; none where the plan has no noise. */
 export interface RowSelection {
   /** [N], each a row of the whole bank. */
   readonly rows: readonly number[];
@@ -29,7 +29,7 @@ export async function selectRows(
   input: Float32Array,
 ): Promise<RowSelection> {
   const digest = await sha256(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
-  const copies = planCopies(plan);
+  const copies = planNoiseCopies(plan);
   // Four bytes a copy: 31 bits choose the row, so that the bias of the remainder stays under 2^-15 for the largest bank.
   const bytes = await keyedBytes(key, { label: 'nccr-guard/rows/v1', context: digest, length: copies * 4 });
   const words = new DataView(bytes.buffer);

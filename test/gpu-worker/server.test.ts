@@ -35,6 +35,8 @@ beforeAll(async () => {
     plan: {
       input_range: [0, 1],
       noise: [{ family: 'gaussian', epsilon: 0.1, rows: 32, copies }],
+      transforms: [],
+      keyed_transforms: false,
       taps: [{ kind: 'layer', tensor: 'conv1' }],
     },
     noiseKey,

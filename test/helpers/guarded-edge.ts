@@ -1,7 +1,7 @@
 // The edge in workerd between fixtures that a test controls: a canned extractor before it, a counting upstream behind it.
 import { afterAll, beforeAll } from 'vitest';
 import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
-import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import type { Verdict } from '../../shared/contracts/verdict.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
@@ -14,13 +14,13 @@ export const apiToken = 'a-token-of-the-tests-0123456789';
 export const gpuWorkerToken = 'a-token-of-the-gpu-worker-0123456789';
 export const modelDigest = `sha256:${'a'.repeat(64)}`;
 export const inputShape = [1, 2, 3];
-export const plan: ExtractionPlan = {
+export const plan = extractionPlanSchema.parse({
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.1, rows: 16, copies: 4 }],
   transforms: [],
   keyed_transforms: false,
   taps: [],
-};
+});
 
 /** One model a mode, all of the same profile. */
 export const modes = ['off', 'shadow', 'enforce'] as const;

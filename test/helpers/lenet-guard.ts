@@ -2,18 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../gpu-worker/engine/engine.ts';
 import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
-import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { detectorFixture } from './detector-fixture.ts';
 
 const modelFile = new URL('../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url);
-const plan: ExtractionPlan = {
+const plan = extractionPlanSchema.parse({
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.25, rows: 32, copies: 4 }],
   transforms: [],
   keyed_transforms: false,
   taps: [],
-};
+});
 
 /** What a guard of LeNet-5 is made of. */
 export interface LenetGuard {

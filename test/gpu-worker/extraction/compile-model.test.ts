@@ -43,6 +43,8 @@ function planOf(taps: Tap[], range: [number, number] = [0, 1]): ExtractionPlan {
       { family: 'gaussian', epsilon: 0.3, rows: 8, copies: 3 },
       { family: 'uniform', epsilon: 0.6, rows: 4, copies: 2 },
     ],
+    transforms: [],
+    keyed_transforms: false,
     taps,
   };
 }
