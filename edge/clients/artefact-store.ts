@@ -2,7 +2,7 @@
 import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
 import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { vectorLength } from '../../shared/maths/nccr-vector.ts';
+import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import type { R2Binding } from '../bindings.ts';
@@ -63,7 +63,8 @@ async function readArtefact(key: string, bytes: Uint8Array): Promise<LoadedArtef
   const artefact = parsed.data;
   const mlp = mlpOfArtefact(artefact);
   const { vectors, scores } = artefact.self_check;
-  if (artefact.vector.length !== vectorLength(artefact.vector.design, artefact.model.classes)) {
+  const { plan, vector, model } = artefact;
+  if (vector.length !== planVectorLength(vector.design, { classes: model.classes, plan })) {
     throw new GuardError('invalid_artefact', 'vector.length is not that of its design');
   }
   if (

@@ -3,7 +3,7 @@
 import { assert } from '../../shared/assert.ts';
 import { planCopies } from '../../shared/contracts/extraction.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
-import { nccrVector } from '../../shared/maths/nccr-vector.ts';
+import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { Extraction } from '../clients/extractor-client.ts';
@@ -79,13 +79,12 @@ function vectorsOf(
 ): Float64Array {
   const { artefact } = loaded;
   const { design, length } = artefact.vector;
-  const { classes } = artefact.model;
-  const copies = planCopies(artefact.plan);
-  const size = (copies + 1) * classes;
+  const { plan, model } = artefact;
+  const size = (planCopies(plan) + 1) * model.classes;
   const vectors = new Float64Array(rows * length);
   for (let row = 0; row < rows; row++) {
-    const values = logits.subarray(row * size, (row + 1) * size);
-    vectors.set(nccrVector({ values, copies, classes }, design), row * length);
+    const ofRow = { logits: logits.subarray(row * size, (row + 1) * size), plan, classes: model.classes };
+    vectors.set(planVector(ofRow, design), row * length);
   }
   assert(vectors.every(Number.isFinite), 'finite logits give a finite vector');
   return vectors;

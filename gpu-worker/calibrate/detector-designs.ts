@@ -17,4 +17,7 @@ export interface DetectorDesign {
 export const detectorDesigns: Readonly<Record<VectorDesign, DetectorDesign>> = {
   'rank-gaps': { design: 'rank-gaps', hidden: [32, 42], strict: false },
   strict: { design: 'strict', hidden: [34, 30], strict: true },
+  // 18-36-18-2 for six transforms: 1,388 parameters; 27-32-25-2 with the nine rank gaps: 1,773.
+  'margin-changes': { design: 'margin-changes', hidden: [36, 18], strict: true },
+  'margin-changes+rank-gaps': { design: 'margin-changes+rank-gaps', hidden: [32, 25], strict: true },
 };

@@ -1,8 +1,9 @@
 // NCCR vectors and logit margins of a set of inputs, by the same compiled graph and code as at request time.
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
-import { type CompiledModel, planCopies } from '../../shared/contracts/extraction.ts';
+import { type CompiledModel, planCopies, planNoiseCopies } from '../../shared/contracts/extraction.ts';
 import { nccrL2 } from '../../shared/maths/nccr.ts';
-import { argmax, logitMargin, nccrVector, vectorLength } from '../../shared/maths/nccr-vector.ts';
+import { argmax, logitMargin } from '../../shared/maths/nccr-vector.ts';
+import { planVector, planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { NoiseKey } from '../../shared/noise/noise-key.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
@@ -24,7 +25,7 @@ export interface ExtractedRows {
   readonly length: number;
   /** [count]: gap between the two highest logits of the input itself. */
   readonly margins: Float64Array;
-  /** [count]: mean over copies of the l2 norm of the logits' change, the paper's scalar NCCR. */
+  /** [count]: mean over copies with noise (without any, over all) of the l2 norm of the logits' change, the paper's scalar. */
   readonly l2: Float64Array;
   /** [count]: the model's label. */
   readonly predicted: Int32Array;
@@ -46,8 +47,10 @@ export async function extractVectors(
   const { input_shape: inputShape, classes } = compiled.model;
   const size = elementCount(inputShape);
   const count = inputs.length / size;
-  const length = vectorLength(design, classes);
-  const copies = planCopies(compiled.plan);
+  const { plan } = compiled;
+  const length = planVectorLength(design, { classes, plan });
+  // The paper's scalar is of noise; where the plan has none, it is of the transforms.
+  const copies = planNoiseCopies(plan) || planCopies(plan);
   const rows = {
     vectors: new Float64Array(count * length),
     margins: new Float64Array(count),
@@ -58,11 +61,11 @@ export async function extractVectors(
   const work = async () => {
     for (let row = next++; row < count; row = next++) {
       const x = inputs.slice(row * size, (row + 1) * size);
-      const selection = await selectRows(noiseKey, compiled.plan, x);
+      const selection = await selectRows(noiseKey, plan, x);
       const { logits } = await extract(model, { x, inputShape, selections: [selection] });
-      rows.vectors.set(nccrVector({ values: logits, copies, classes }, design), row * length);
+      rows.vectors.set(planVector({ logits, plan, classes }, design), row * length);
       rows.margins[row] = logitMargin(logits.subarray(0, classes));
-      rows.l2[row] = nccrL2({ values: logits, copies, neurons: classes });
+      rows.l2[row] = nccrL2({ values: logits.subarray(0, (copies + 1) * classes), copies, neurons: classes });
       rows.predicted[row] = argmax(logits.subarray(0, classes));
       if (row % 64 === 0) onProgress?.(row / count);
     }

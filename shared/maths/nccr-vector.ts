@@ -1,6 +1,6 @@
-// From the logits of an input and its perturbed copies to the NCCR vector that the detector reads.
+// From the logits of an input and its copies under noise to the NCCR vector of the paper's detector.
 import { assert, assertShape } from '../assert.ts';
-import { type VectorDesign, vectorRanksMax } from '../contracts/detector-artefact.ts';
+import { type NoiseDesign, vectorRanksMax } from '../contracts/detector-artefact.ts';
 
 /** Keeps a relative change finite where two ranks tie (algorithms: 0.01 logits). */
 const gapFloor = 0.01;
@@ -32,7 +32,7 @@ interface RankGaps {
  * @param classes logits of the model, at least 2
  * @returns for ten classes 9 (`rank-gaps`) or 19 (`strict`)
  */
-export function vectorLength(design: VectorDesign, classes: number): number {
+export function nccrVectorLength(design: NoiseDesign, classes: number): number {
   const gaps = Math.min(classes, vectorRanksMax) - 1;
   return design === 'rank-gaps' ? gaps : 2 * gaps + 1;
 }
@@ -48,11 +48,11 @@ export function vectorLength(design: VectorDesign, classes: number): number {
  * 0.64 over five attacks where the change relative to the rank gap reached 0.985.
  * @param logits [copies + 1, classes], finite
  * @param design which vector
- * @returns [vectorLength(design, classes)], finite
+ * @returns [nccrVectorLength(design, classes)], finite
  * @throws Error where the values do not have the stated shape
  * @see NCCR, section 3.2
  */
-export function nccrVector(logits: CopyLogits, design: VectorDesign): Float64Array {
+export function nccrVector(logits: CopyLogits, design: NoiseDesign): Float64Array {
   const { gaps, meanAbsoluteChange, meanChange, flipRate } = rankGaps(logits);
   const relative = Array.from(gaps, (gap, index) => meanAbsoluteChange[index] / (gap + gapFloor));
   const vector = relative.map((change) => Math.log(change + changeFloor));

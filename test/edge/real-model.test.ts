@@ -3,10 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
 import { extract } from '../../gpu-worker/extraction/extract.ts';
 import { detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
-import { planCopies } from '../../shared/contracts/extraction.ts';
 import { type Verdict, verdictSchema } from '../../shared/contracts/verdict.ts';
 import { mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
-import { nccrVector } from '../../shared/maths/nccr-vector.ts';
+import { planVector } from '../../shared/maths/plan-vector.ts';
 import { importNoiseKeyHex, sha256Digest } from '../../shared/noise/noise-key.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import { noiseKeyHex } from '../helpers/guarded-edge.ts';
@@ -65,9 +64,8 @@ describe('the guard of a real model', () => {
       const selection = await selectRows(key, artefact.plan, x);
       const { inputShape } = guard;
       const { logits } = await extract(guard.served.loaded, { x, inputShape, selections: [selection] });
-      const { classes } = artefact.model;
-      const copies = planCopies(artefact.plan);
-      const score = mlpScore(mlp, nccrVector({ values: logits, copies, classes }, artefact.vector.design));
+      const { plan, model, vector } = artefact;
+      const score = mlpScore(mlp, planVector({ logits, plan, classes: model.classes }, vector.design));
       expect(Math.abs(verdict.rows[row].score - score)).toBeLessThanOrEqual(
         1e-6 * Math.max(1, Math.abs(score)),
       );

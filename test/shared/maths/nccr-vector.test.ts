@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { argmax, logitMargin, nccrVector, vectorLength } from '../../../shared/maths/nccr-vector.ts';
+import { argmax, logitMargin, nccrVector, nccrVectorLength } from '../../../shared/maths/nccr-vector.ts';
 
 describe('NCCR vector', () => {
   // Ranks of (1, 4, 2) are class 1, 2, 0: gaps 2 and 3. In the copy they are 3 - 0 = 3 and 3 - 1 = 2.
@@ -30,9 +30,9 @@ describe('NCCR vector', () => {
   });
 
   it('reads the first ten ranks of many classes', () => {
-    expect(vectorLength('rank-gaps', 43)).toBe(9);
-    expect(vectorLength('strict', 43)).toBe(19);
-    expect(vectorLength('rank-gaps', 2)).toBe(1);
+    expect(nccrVectorLength('rank-gaps', 43)).toBe(9);
+    expect(nccrVectorLength('strict', 43)).toBe(19);
+    expect(nccrVectorLength('rank-gaps', 2)).toBe(1);
     const values = Float32Array.from({ length: 86 }, (_, index) => Math.sin(index));
     expect(nccrVector({ values, copies: 1, classes: 43 }, 'rank-gaps')).toHaveLength(9);
   });

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { detectorArtefactSchema, vectorDesigns } from '../../../shared/contracts/detector-artefact.ts';
+import type { CopiesPlan } from '../../../shared/contracts/extraction.ts';
+import { mlpOfArtefact, mlpScore } from '../../../shared/detector/mlp.ts';
+import { marginChanges } from '../../../shared/maths/margin-changes.ts';
+import { nccrVector } from '../../../shared/maths/nccr-vector.ts';
+import { planVector, planVectorLength } from '../../../shared/maths/plan-vector.ts';
+import { transformPresets } from '../../../shared/noise/transform-presets.ts';
+
+const noise: CopiesPlan = {
+  noise: [{ family: 'gaussian', epsilon: 0.3, rows: 4, copies: 2 }],
+  transforms: [],
+};
+const transforms: CopiesPlan = {
+  noise: [],
+  transforms: [{ family: 'mirror' }, { family: 'median', size: 3 }, { family: 'bit-depth', bits: 3 }],
+};
+const both: CopiesPlan = { ...noise, transforms: transforms.transforms };
+const classes = 4;
+const rowOf = (seed: number) => Array.from({ length: classes }, (_, index) => Math.sin(7 * seed + 3 * index));
+const [input, ...copies] = Array.from({ length: 6 }, (_, seed) => rowOf(seed));
+const logitsOf = (rows: number[][]) => Float32Array.from(rows.flat());
+
+describe('the vector of a plan', () => {
+  const ofNoise = { values: logitsOf([input, ...copies.slice(0, 2)]), copies: 2, classes };
+  const ofTransforms = { values: logitsOf([input, ...copies.slice(2)]), copies: 3, classes };
+
+  it('reads the copies that its design is made for', () => {
+    const logits = logitsOf([input, ...copies]);
+    const rankGaps = nccrVector(ofNoise, 'rank-gaps');
+    const changes = marginChanges(ofTransforms);
+    expect(planVector({ logits, plan: both, classes }, 'rank-gaps')).toEqual(rankGaps);
+    expect(planVector({ logits, plan: both, classes }, 'strict')).toEqual(nccrVector(ofNoise, 'strict'));
+    expect(planVector({ logits, plan: both, classes }, 'margin-changes')).toEqual(changes);
+    expect([...planVector({ logits, plan: both, classes }, 'margin-changes+rank-gaps')]).toEqual([
+      ...changes,
+      ...rankGaps,
+    ]);
+  });
+
+  it('of noise alone, and of transforms alone, is the same', () => {
+    const alone = { logits: ofNoise.values, plan: noise, classes };
+    expect(planVector(alone, 'rank-gaps')).toEqual(nccrVector(ofNoise, 'rank-gaps'));
+    const transformed = { logits: ofTransforms.values, plan: transforms, classes };
+    expect(planVector(transformed, 'margin-changes')).toEqual(marginChanges(ofTransforms));
+  });
+
+  it('has the length that is foretold', () => {
+    const logits = logitsOf([input, ...copies]);
+    for (const design of vectorDesigns) {
+      const length = planVectorLength(design, { classes, plan: both });
+      expect(planVector({ logits, plan: both, classes }, design)).toHaveLength(length);
+    }
+    const plan = { ...noise, transforms: [...transformPresets['w0-colour']] };
+    // Algorithms: 18 for six families; with A 27; A alone 9 and B 19 for ten classes.
+    expect(vectorDesigns.map((design) => planVectorLength(design, { classes: 10, plan }))).toEqual([
+      9, 19, 18, 27,
+    ]);
+  });
+
+  it.each([
+    ['rank-gaps', transforms, /needs copies with noise/],
+    ['strict', transforms, /needs copies with noise/],
+    ['margin-changes', noise, /needs transforms/],
+    ['margin-changes+rank-gaps', noise, /needs transforms/],
+    ['margin-changes+rank-gaps', transforms, /needs copies with noise/],
+  ] as const)('of design %s is refused where the plan does not have its copies', (design, plan, message) => {
+    const refusal = { code: 'invalid_artefact', message: expect.stringMatching(message) };
+    const logits = logitsOf([input, ...copies]);
+    expect(() => planVectorLength(design, { classes, plan })).toThrow(expect.objectContaining(refusal));
+    expect(() => planVector({ logits, plan, classes }, design)).toThrow(expect.objectContaining(refusal));
+  });
+
+  it('is refused for logits of another plan', () => {
+    const logits = logitsOf([input, ...copies]);
+    expect(() => planVector({ logits, plan: noise, classes }, 'rank-gaps')).toThrow(/24 elements/);
+  });
+});
+
+describe('an artefact from before there were transforms', () => {
+  it('parses as a plan without them, and scores as it did', () => {
+    const file = new URL('../../../gpu-worker/demo/assets/mnist-lenet5.detector.json', import.meta.url);
+    const artefact = detectorArtefactSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    expect(artefact.plan).toMatchObject({ transforms: [], keyed_transforms: false });
+    const { vector, model, plan, self_check: check } = artefact;
+    expect(planVectorLength(vector.design, { classes: model.classes, plan })).toBe(vector.length);
+    const mlp = mlpOfArtefact(artefact);
+    for (const [index, entries] of check.vectors.entries()) {
+      expect(mlpScore(mlp, entries)).toBeCloseTo(check.scores[index], 9);
+    }
+  });
+});
