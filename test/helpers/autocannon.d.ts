@@ -1,0 +1,17 @@
+// autocannon has no types of its own: the part that the benchmarks use.
+declare module 'autocannon' {
+  import type { EventEmitter } from 'node:events';
+
+  export interface Options {
+    readonly url: string;
+    readonly method: 'POST';
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string | Buffer;
+    readonly connections: number;
+    /** Seconds. */
+    readonly duration: number;
+  }
+
+  /** Emits `response` with the client, the status, the bytes and the time in milliseconds, and `done` at the end. */
+  export default function autocannon(options: Options, done: (error: Error | null) => void): EventEmitter;
+}
