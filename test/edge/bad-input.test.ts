@@ -132,7 +132,8 @@ describe('in mode enforce', () => {
     expect(guarded.extractor.received).toEqual([]);
   });
 
-  it.each(refusals)('%s is answered with %i %s', async (_what, status, code, body, headers = {}) => {
+  it.each(refusals)('%s is answered with %i %s', async (...refusal) => {
+    const [, status, code, body, headers = {}] = refusal as unknown as Refusal;
     const answer = await guarded.infer('enforce', body, headers);
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
