@@ -1,4 +1,4 @@
-// Cost of fused extraction over the bare forward pass of the same rows, interleaved in one process on onnxruntime-node.
+// Cost of fused extraction over the bare forward pass of the same rows and of one, interleaved in one process on onnxruntime-node.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
@@ -6,11 +6,16 @@ import { performance } from 'node:perf_hooks';
 import * as ort from 'onnxruntime-node';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
 import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
-import { type ExtractionPlan, planCopies, type Tap } from '../../shared/contracts/extraction.ts';
+import {
+  type ExtractionPlan,
+  extractionPlanSchema,
+  planNoiseCopies,
+} from '../../shared/contracts/extraction.ts';
 import { seededRandom } from '../../shared/maths/random.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { importNoiseKey } from '../../shared/noise/noise-key.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
+import { type TransformPresetName, transformPresets } from '../../shared/noise/transform-presets.ts';
 import { sharedFolder } from '../helpers/shared-folder.ts';
 
 /** A model of the bench with the layers that its second plan taps. */
@@ -18,20 +23,28 @@ interface Subject {
   readonly file: string;
   readonly epsilon: number;
   readonly layers: readonly string[];
+  readonly preset: TransformPresetName;
   /** Highest ratio of the plan without taps that counts as reached. */
   readonly target: number;
 }
 
 const subjects: readonly Subject[] = [
-  { file: 'mnist-lenet5.onnx', epsilon: 0.3, layers: ['conv1', 'conv2', 'fc1', 'fc2'], target: 1.6 },
+  {
+    file: 'mnist-lenet5.onnx',
+    epsilon: 0.3,
+    layers: ['conv1', 'conv2', 'fc1', 'fc2'],
+    preset: 'w0-grey',
+    target: 1.6,
+  },
   {
     file: 'cifar10-resnet8.onnx',
     epsilon: 8 / 255,
     layers: ['stem', 'block1', 'block2', 'block3', 'gap'],
+    preset: 'w0-colour',
     target: 1.25,
   },
 ];
-const copies = 16;
+const noiseCopies = 16;
 /** Measurements, and runs in each: one of 0.3 ms alone would be lost in the clock and the scheduler. */
 const rounds = 20;
 const roundMs = 40;
@@ -49,7 +62,7 @@ if (sharedFolder === undefined) {
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 console.log(`${cpus()[0].model}, ${availableParallelism()} cores, Node ${process.version}, commit ${commit}`);
 console.log(
-  `onnxruntime-node directly, one thread; N = ${copies}, R = 1; median [quartiles] of ${rounds} rounds`,
+  `onnxruntime-node directly, one thread; N = ${noiseCopies} or the transforms of a preset, R = 1; median [quartiles] of ${rounds} rounds`,
 );
 const failed: string[] = [];
 for (const subject of subjects) if (!(await measure(subject))) failed.push(subject.file);
@@ -59,46 +72,56 @@ if (failed.length > 0) {
 }
 
 /** Measures one model and prints it; whether the target holds. */
-async function measure({ file, epsilon, layers, target }: Subject): Promise<boolean> {
+async function measure({ file, epsilon, layers, preset, target }: Subject): Promise<boolean> {
   const bytes = readFileSync(`${sharedFolder}models/${file}`);
-  const taps = layers.map((tensor): Tap => ({ kind: 'layer', tensor }));
-  const contenders = [
-    await bareForward(bytes),
-    await fused(bytes, { name: 'fused, logits', plan: planOf(epsilon, []) }),
-    await fused(bytes, { name: `fused, ${layers.length} layer taps`, plan: planOf(epsilon, taps) }),
+  const noise = [{ family: 'gaussian', epsilon, rows: 256, copies: noiseCopies }];
+  const taps = layers.map((tensor) => ({ kind: 'layer', tensor }));
+  const transforms = transformPresets[preset];
+  const underNoise = [
+    await bareForward(bytes, noiseCopies + 1),
+    await fused(bytes, { name: 'fused, logits', plan: planOf({ noise }) }),
+    await fused(bytes, { name: `fused, ${layers.length} layer taps`, plan: planOf({ noise, taps }) }),
   ];
-  const times = await interleave(contenders);
+  const underTransforms = [
+    await bareForward(bytes, transforms.length + 1),
+    await fused(bytes, { name: `fused, ${preset}`, plan: planOf({ transforms }) }),
+    await bareForward(bytes, 1),
+  ];
+  const times = await interleave([...underNoise, ...underTransforms]);
   console.log(`\n${file} (target ${target} for the logits)`);
-  for (const [index, { name }] of contenders.entries()) {
-    const ratios = times[index].map((time, round) => time / times[0][round]);
-    console.log(
-      `  ${name.padEnd(22)} ${summary(times[index], 3)} ms   x ${summary(ratios, 2)}   best x ${(
-        Math.min(...times[index]) / Math.min(...times[0])
-      ).toFixed(2)}`,
-    );
-  }
-  const logitsRatio = quantile(
-    times[1].map((time, round) => time / times[0][round]),
-    0.5,
-  );
+  const logitsRatio = printTimes(underNoise, times.slice(0, underNoise.length));
+  printTimes(underTransforms, times.slice(underNoise.length));
   return logitsRatio <= target;
 }
 
-function planOf(epsilon: number, taps: Tap[]): ExtractionPlan {
-  return { input_range: [0, 1], noise: [{ family: 'gaussian', epsilon, rows: 256, copies }], taps };
+/** Prints times relative to those of the first contender; the median ratio of the second. */
+function printTimes(contenders: readonly Contender[], times: readonly number[][]): number {
+  const [base] = times;
+  for (const [index, { name }] of contenders.entries()) {
+    const ratios = times[index].map((time, round) => time / base[round]);
+    const best = (Math.min(...times[index]) / Math.min(...base)).toFixed(2);
+    console.log(
+      `  ${name.padEnd(22)} ${summary(times[index], 3)} ms   x ${summary(ratios, 2)}   best x ${best}`,
+    );
+  }
+  return quantile(
+    times[1].map((time, round) => time / base[round]),
+    0.5,
+  );
+}
+
+function planOf(parts: object): ExtractionPlan {
+  return extractionPlanSchema.parse({ input_range: [0, 1], noise: [], taps: [], ...parts });
 }
 
 /** The protected model as it is, on a batch of as many rows as the fused graph makes. */
-async function bareForward(bytes: Uint8Array): Promise<Contender> {
+async function bareForward(bytes: Uint8Array, rows: number): Promise<Contender> {
   const session = await open(bytes);
   const [input] = session.inputMetadata;
   if (!input.isTensor) throw new Error('the input is not a tensor');
   const shape = input.shape.slice(1).map(Number);
-  const rows = new ort.Tensor('float32', randomInput((copies + 1) * elementCount(shape)), [
-    copies + 1,
-    ...shape,
-  ]);
-  return { name: `bare, ${copies + 1} rows`, run: () => session.run({ [input.name]: rows }) };
+  const batch = new ort.Tensor('float32', randomInput(rows * elementCount(shape)), [rows, ...shape]);
+  return { name: `bare, ${rows} rows`, run: () => session.run({ [input.name]: batch }) };
 }
 
 /** The compiled model on one input. */
@@ -119,10 +142,13 @@ async function fused(
   const shape = compiled.model.input_shape;
   const x = randomInput(elementCount(shape));
   const { rows, signs } = await selectRows(noiseKey, plan, x);
+  const input = { x: new ort.Tensor('float32', x, [1, ...shape]) };
+  if (planNoiseCopies(plan) === 0) return { name, run: () => session.run(input) };
+  const noiseShape = [1, planNoiseCopies(plan)];
   const feeds = {
-    x: new ort.Tensor('float32', x, [1, ...shape]),
-    noise_rows: new ort.Tensor('int64', BigInt64Array.from(rows, BigInt), [1, planCopies(plan)]),
-    noise_signs: new ort.Tensor('float32', Float32Array.from(signs), [1, planCopies(plan)]),
+    ...input,
+    noise_rows: new ort.Tensor('int64', BigInt64Array.from(rows, BigInt), noiseShape),
+    noise_signs: new ort.Tensor('float32', Float32Array.from(signs), noiseShape),
   };
   return { name, run: () => session.run(feeds) };
 }
