@@ -1,8 +1,9 @@
 // A detector artefact whose score is easily steered: the sum of the standardised vector, against a threshold of choice.
 import { mlpToOnnx } from '../../gpu-worker/onnx/mlp-graph.ts';
-import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
+import type { DetectorArtefact, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { type Layer, mlpScore, packLayer } from '../../shared/detector/mlp.ts';
+import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { seededRandom } from '../../shared/maths/random.ts';
 
 /** What tests choose of an artefact. */
@@ -13,6 +14,8 @@ export interface DetectorFixture {
   readonly inputShape: readonly number[];
   readonly classes: number;
   readonly plan: ExtractionPlan;
+  /** `rank-gaps` where it is not given; of at most 16 entries. */
+  readonly design?: VectorDesign;
   readonly threshold: number;
   /** Clips the ONNX file's standardised entries otherwise than the artefact says. */
   readonly onnxClip?: number;
@@ -20,12 +23,12 @@ export interface DetectorFixture {
   readonly spoil?: (artefact: DetectorArtefact) => void;
 }
 
-/** Entries of a `rank-gaps` vector over ten classes. */
-const length = 9;
 const hidden = 16;
 
 /** Writes the artefact. Its layers are the identity twice over, plus seeded weights too small to change a verdict. */
 export function detectorFixture(fixture: DetectorFixture): Uint8Array {
+  const { design = 'rank-gaps' } = fixture;
+  const length = planVectorLength(design, fixture);
   const random = seededRandom(7);
   const small = () => (random() - 0.5) * 1e-3;
   const first = dense(length, hidden, (input, output) => (output % length === input ? 1 : 0) + small());
@@ -57,7 +60,7 @@ export function detectorFixture(fixture: DetectorFixture): Uint8Array {
       classes: fixture.classes,
     },
     plan: fixture.plan,
-    vector: { design: 'rank-gaps', length },
+    vector: { design, length },
     standardise,
     mlp: { layers: layers.map(packLayer), parameters: length * hidden + hidden + 2 * hidden + 2 },
     onnx: Buffer.from(mlpToOnnx({ ...mlp, clip: fixture.onnxClip ?? mlp.clip })).toString('base64'),

@@ -10,7 +10,7 @@ import { loadCompiledModel, type ServedModel } from '../../gpu-worker/served-mod
 import type { GuardMode } from '../../shared/contracts/verdict.ts';
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
 import { apiToken, gpuWorkerToken, noiseKeyHex, upstreamAnswers } from './guarded-edge.ts';
-import { type LenetGuard, lenetGuard } from './lenet-guard.ts';
+import { type LenetGuard, type LenetGuardOptions, lenetGuard } from './lenet-guard.ts';
 
 /** A running guard of LeNet-5. */
 export interface LenetEdge extends LenetGuard {
@@ -23,9 +23,12 @@ export interface LenetEdge extends LenetGuard {
 }
 
 /** Starts it. */
-export async function startLenetEdge(options: { mode: GuardMode; threshold: number }): Promise<LenetEdge> {
+export async function startLenetEdge({
+  mode,
+  ...options
+}: Omit<LenetGuardOptions, 'noiseKeyHex'> & { readonly mode: GuardMode }): Promise<LenetEdge> {
   const engine = await createOrtEngine({ workers: 1 });
-  const guard = await lenetGuard(engine, { noiseKeyHex, threshold: options.threshold });
+  const guard = await lenetGuard(engine, { noiseKeyHex, ...options });
   const served = await loadCompiledModel(engine, guard.compiled);
   const app = createOipApp({
     name: 'gpu-worker',
@@ -46,7 +49,7 @@ export async function startLenetEdge(options: { mode: GuardMode; threshold: numb
     bindings: {
       GPU_WORKER_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       UPSTREAM_URL: upstream.url,
-      GUARD_MODELS: JSON.stringify([{ name: guard.name, mode: options.mode, artefact: key }]),
+      GUARD_MODELS: JSON.stringify([{ name: guard.name, mode, artefact: key }]),
       GPU_WORKER_TOKEN: gpuWorkerToken,
       NOISE_KEY: noiseKeyHex,
       API_TOKEN: apiToken,

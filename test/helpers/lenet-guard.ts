@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../gpu-worker/engine/engine.ts';
 import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
-import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
+import { type ExtractionPlan, extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
-import { detectorFixture } from './detector-fixture.ts';
+import { type DetectorFixture, detectorFixture } from './detector-fixture.ts';
 
 const modelFile = new URL('../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url);
-const plan = extractionPlanSchema.parse({
+const usualPlan = extractionPlanSchema.parse({
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.25, rows: 32, copies: 4 }],
   transforms: [],
@@ -26,10 +26,17 @@ export interface LenetGuard {
   readonly inputShape: readonly number[];
 }
 
+/** What tests choose of it. */
+export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | 'design'> {
+  readonly noiseKeyHex: string;
+  /** Four copies with noise where it is not given. */
+  readonly plan?: ExtractionPlan;
+}
+
 /** Compiles the demo's model and makes a detector for it. */
 export async function lenetGuard(
   engine: Engine,
-  { noiseKeyHex, threshold }: { noiseKeyHex: string; threshold: number },
+  { noiseKeyHex, plan = usualPlan, ...detector }: LenetGuardOptions,
 ): Promise<LenetGuard> {
   const name = 'mnist-lenet5';
   const noiseKey = await importNoiseKeyHex(noiseKeyHex);
@@ -42,7 +49,7 @@ export async function lenetGuard(
     inputShape: model.input_shape,
     classes: model.classes,
     plan,
-    threshold,
+    ...detector,
   });
   return { name, compiled: bytes, artefact, inputName: model.input_name, inputShape: model.input_shape };
 }
