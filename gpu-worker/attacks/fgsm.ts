@@ -1,5 +1,4 @@
 // The fast gradient sign method, at a fixed epsilon and at the smallest one that succeeds.
-import { elementCount } from '../../shared/maths/tensor.ts';
 import {
   type AttackExamples,
   type AttackInputs,
@@ -8,6 +7,7 @@ import {
   type Progress,
   predictedLabel,
 } from './attack.ts';
+import { type AttackedRow, attackEach } from './attack-each.ts';
 import type { AttackTarget } from './attack-target.ts';
 
 /**
@@ -32,8 +32,11 @@ export interface SmallestFgsmOptions {
   readonly epsilonMax?: number;
   /** Steps of the line search over [0, epsilonMax]. */
   readonly steps?: number;
-  readonly onProgress?: Progress;
+  readonly onProgress?: Progress | undefined;
 }
+
+/** Steps of the line that one question asks about: few are asked in vain, and the last rows still fill a run. */
+const blockSteps = 8;
 
 /**
  * The same direction at the smallest epsilon of a line search that the model gets wrong.
@@ -42,32 +45,32 @@ export interface SmallestFgsmOptions {
  * @returns examples on the first wrong step; rows that stay right up to epsilonMax have no success
  * @see Goodfellow, Shlens and Szegedy (2015), section 4
  */
-export async function smallestFgsm(
+export function smallestFgsm(
   target: AttackTarget,
   attacked: AttackInputs,
   options: SmallestFgsmOptions = {},
 ): Promise<AttackExamples> {
   const { epsilonMax = target.range[1] - target.range[0], steps = 1000, onProgress } = options;
-  const size = elementCount(target.inputShape);
-  const signs = (await target.lossGradient(attacked.inputs, attacked.labels)).map(Math.sign);
-  const tried = attacked.inputs.slice();
-  let open = Array.from({ length: attacked.labels.length }, (_, row) => row);
-  for (let step = 1; step <= steps && open.length > 0; step++) {
-    const epsilon = (epsilonMax * step) / steps;
-    const rows = new Float32Array(open.length * size);
-    for (const [index, row] of open.entries()) {
-      for (let element = 0; element < size; element++) {
-        const at = row * size + element;
-        rows[index * size + element] = clipTo(target.range, attacked.inputs[at] + epsilon * signs[at]);
+
+  const attack = async ({ input, label, crossEntropy, logits, progress }: AttackedRow) => {
+    const size = input.length;
+    const signs = (await crossEntropy(input)).gradient.map(Math.sign);
+    let line = new Float32Array(0);
+    for (let first = 1; first <= steps; first += blockSteps) {
+      const count = Math.min(blockSteps, steps - first + 1);
+      line = new Float32Array(count * size);
+      for (let index = 0; index < line.length; index++) {
+        const epsilon = (epsilonMax * (first + Math.floor(index / size))) / steps;
+        line[index] = clipTo(target.range, input[index % size] + epsilon * signs[index % size]);
       }
+      const answers = await logits(line);
+      for (let step = 0; step < count; step++) {
+        if (predictedLabel(answers, step, target.classes) !== label)
+          return line.subarray(step * size, (step + 1) * size);
+      }
+      progress(first / steps);
     }
-    const logits = await target.logits(rows);
-    for (const [index, row] of open.entries())
-      tried.set(rows.subarray(index * size, (index + 1) * size), row * size);
-    open = open.filter(
-      (row, index) => predictedLabel(logits, index, target.classes) === attacked.labels[row],
-    );
-    onProgress?.(Math.max(step / steps, 1 - open.length / attacked.labels.length));
-  }
-  return judge(target, attacked, tried);
+    return line.subarray(-size);
+  };
+  return attackEach(target, attacked, { attack, onProgress });
 }

@@ -1,36 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { AttackTarget } from '../../../gpu-worker/attacks/attack-target.ts';
 import { fgsm, smallestFgsm } from '../../../gpu-worker/attacks/fgsm.ts';
-import { pgd, smallestPgd } from '../../../gpu-worker/attacks/pgd.ts';
+import { bim, pgd, smallestPgd } from '../../../gpu-worker/attacks/pgd.ts';
+import { linearTarget } from './linear-target.ts';
 
 // A linear model of three inputs and two classes, where everything is known in closed form:
 // logits are (w . x, 0) with w = (2, -1, 1), the boundary is w . x = 0, and the smallest change in the
 // max norm that crosses it is w . x / |w|_1 = w . x / 4.
-const weights = [2, -1, 1];
-const target: AttackTarget = {
+const target = linearTarget({
+  weights: [
+    [2, -1, 1],
+    [0, 0, 0],
+  ],
   inputShape: [3],
-  classes: 2,
   range: [-10, 10],
-  async logits(inputs) {
-    const rows = inputs.length / 3;
-    return Float32Array.from({ length: rows * 2 }, (_, index) =>
-      index % 2 === 0 ? score(inputs, index / 2) : 0,
-    );
-  },
-  async lossGradient(inputs, labels) {
-    return inputs.map((_, index) => {
-      const row = Math.floor(index / 3);
-      const probability = 1 / (1 + Math.exp(-score(inputs, row)));
-      return (probability - (labels[row] === 0 ? 1 : 0)) * weights[index % 3];
-    });
-  },
-};
+});
 const attacked = { inputs: Float32Array.of(1, 0, 0, 3, 1, 1, -1, 0, 0), labels: [0, 0, 1] };
 const smallest = [0.5, 1.5, 0.5];
-
-function score(inputs: Float32Array, row: number): number {
-  return weights.reduce((sum, weight, index) => sum + weight * inputs[3 * row + index], 0);
-}
 
 describe('FGSM', () => {
   it('moves every element by epsilon along the sign of the gradient', async () => {
@@ -93,9 +78,39 @@ describe('PGD', () => {
     expect(await start(1)).not.toEqual(await start(2));
   });
 
-  it('reports the share of its work', async () => {
+  it('reports the share of its work, rising to 1', async () => {
     const shares: number[] = [];
     await smallestPgd(target, attacked, { rounds: 3, onProgress: (share) => shares.push(share) });
-    expect(shares).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(shares.length).toBeGreaterThan(3);
+    expect(shares).toEqual(shares.toSorted((left, right) => left - right));
+    expect(shares.at(-1)).toBe(1);
+  });
+
+  it('reaches the same radius along the margin as along the cross-entropy', async () => {
+    const { epsilon } = await smallestPgd(target, attacked, { epsilonMax: 4, loss: 'margin' });
+    for (const [row, expected] of smallest.entries()) {
+      expect(epsilon[row]).toBeGreaterThanOrEqual(expected - 1e-5);
+      expect(epsilon[row]).toBeLessThan(expected + 4 / 2 ** 9 + 1e-5);
+    }
+  });
+
+  it('finds a gradient along the margin where the cross-entropy has none left', async () => {
+    // At 200 the probability of the label is 1 in float32, and its gradient 0.
+    const sure = { inputs: Float32Array.of(8, -8, 8), labels: [0] };
+    const steep = linearTarget({
+      weights: [
+        [50, 0, 0],
+        [0, 0, 0],
+      ],
+      inputShape: [3],
+      range: [-10, 10],
+    });
+    expect([...(await pgd(steep, sure, { epsilon: 9 })).success]).toEqual([0]);
+    expect([...(await pgd(steep, sure, { epsilon: 9, loss: 'margin' })).success]).toEqual([1]);
+  });
+
+  it('is the basic iterative method where it starts at the input', async () => {
+    const options = { epsilon: 1, steps: 5 };
+    expect(await bim(target, attacked, options)).toEqual(await pgd(target, attacked, options));
   });
 });
