@@ -2,6 +2,7 @@
 import { extractionParameters } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
+import { planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel } from './engine/engine.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
 
@@ -24,11 +25,12 @@ const onlyVersion = '1';
  * @throws GuardError `invalid_model` where the file is no compiled model
  */
 export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Promise<ServedModel> {
-  const { model, noise_key_id } = readCompiledModel(bytes);
+  const { model, plan, noise_key_id } = readCompiledModel(bytes);
   const parameters = {
     [extractionParameters.modelDigest]: model.digest,
     [extractionParameters.compiledDigest]: await sha256Digest(bytes),
     [extractionParameters.noiseKeyId]: noise_key_id,
+    [extractionParameters.planDigest]: await planDigest(plan),
   };
   const loaded = await engine.load(bytes);
   return { name: model.name, version: onlyVersion, loaded, parameters, rowByRow: true };

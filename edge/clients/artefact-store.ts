@@ -4,6 +4,7 @@ import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts'
 import { GuardError } from '../../shared/errors.ts';
 import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import { planDigest } from '../../shared/noise/plan-digest.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import type { R2Binding } from '../bindings.ts';
 
@@ -16,6 +17,7 @@ export interface LoadedArtefact {
   /** `sha256:…` of its bytes. */
   readonly digest: string;
   readonly artefact: DetectorArtefact;
+  readonly planDigest: string;
   readonly mlp: Mlp;
 }
 
@@ -76,7 +78,7 @@ async function readArtefact(key: string, bytes: Uint8Array): Promise<LoadedArtef
   if (!vectors.every((vector, index) => sameScore(mlpScore(mlp, vector), scores[index]))) {
     throw new GuardError('invalid_artefact', 'the detector does not reproduce its self-check');
   }
-  return { key, digest: await sha256Digest(bytes), artefact, mlp };
+  return { key, digest: await sha256Digest(bytes), artefact, planDigest: await planDigest(plan), mlp };
 }
 
 async function readObject(bucket: R2Binding, key: string): Promise<Uint8Array> {

@@ -19,6 +19,8 @@ export interface ExpectedModel {
   readonly name: string;
   readonly modelDigest: string;
   readonly noiseKeyId: string;
+  /** Digest of the detector's plan. */
+  readonly planDigest: string;
 }
 
 /** One batch to extract. */
@@ -48,7 +50,7 @@ export interface Extraction {
 export interface ExtractorClient {
   /**
    * @throws GuardError `extractor_unreachable`, `extractor_unauthorized`, `overloaded`, `deadline_exceeded`,
-   *   `bad_extractor_reply`, or `detector_unavailable` where another model or noise key answered
+   *   `bad_extractor_reply`, or `detector_unavailable` where another model, noise key or plan answered
    */
   extract(call: ExtractionCall): Promise<Extraction>;
   /** Resolves where the gpu-worker serves exactly this model; throws as `extract` does. */
@@ -181,8 +183,10 @@ function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall):
 function checkIdentity(parameters: Parameters, expected: ExpectedModel): string {
   const modelDigest = parameters[extractionParameters.modelDigest];
   const noiseKeyId = parameters[extractionParameters.noiseKeyId];
+  const planDigest = parameters[extractionParameters.planDigest];
   const compiledDigest = digestSchema.safeParse(parameters[extractionParameters.compiledDigest]);
-  if (modelDigest === undefined || noiseKeyId === undefined || !compiledDigest.success) {
+  const isSilent = [modelDigest, noiseKeyId, planDigest].some((said) => said === undefined);
+  if (isSilent || !compiledDigest.success) {
     throw badReply('it does not say which model it runs');
   }
   if (modelDigest !== expected.modelDigest) {
@@ -193,6 +197,12 @@ function checkIdentity(parameters: Parameters, expected: ExpectedModel): string 
   }
   if (noiseKeyId !== expected.noiseKeyId) {
     throw new GuardError('detector_unavailable', 'the gpu-worker runs with another noise key than the guard');
+  }
+  if (planDigest !== expected.planDigest) {
+    throw new GuardError(
+      'detector_unavailable',
+      'the gpu-worker makes other copies than the detector was made for',
+    );
   }
   return compiledDigest.data;
 }

@@ -41,9 +41,10 @@ export async function checkReadiness(
 
 async function checkModel(model: GuardedModel, services: GuardServices) {
   const loaded = await loadDetector(model, services);
-  const { artefact } = loaded;
+  const { artefact, planDigest } = loaded;
+  const { digest: modelDigest } = artefact.model;
   await services.extractor.checkServes(
-    { name: model.name, modelDigest: artefact.model.digest, noiseKeyId: services.noiseKey.id },
+    { name: model.name, modelDigest, noiseKeyId: services.noiseKey.id, planDigest },
     Date.now() + readinessTimeoutMs,
   );
   // Also warms the detector Worker, so that the first request does not pay for its start.

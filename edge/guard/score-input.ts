@@ -41,13 +41,14 @@ export async function scoreInput(
   { loaded, input, deadlineAt, only }: ScoreInput,
   { noiseKey, extractor, detector }: Pick<GuardServices, 'noiseKey' | 'extractor' | 'detector'>,
 ): Promise<ScoredInput> {
-  const { artefact } = loaded;
+  const { artefact, planDigest } = loaded;
+  const { name, digest: modelDigest } = artefact.model;
   const startedAt = performance.now();
   const selections = await Promise.all(
     Array.from({ length: input.rows }, (_, row) => selectRows(noiseKey, artefact.plan, rowOf(input, row))),
   );
   const extraction = await extractor.extract({
-    expected: { name: artefact.model.name, modelDigest: artefact.model.digest, noiseKeyId: noiseKey.id },
+    expected: { name, modelDigest, noiseKeyId: noiseKey.id, planDigest },
     inputs: input.values,
     shape: input.shape,
     selections,

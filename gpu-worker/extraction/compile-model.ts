@@ -56,7 +56,7 @@ export interface Compilation {
  * give the same bytes.
  * @param modelBytes an ONNX file with one float32 input; a fixed batch is made free, a final softmax is taken off
  * @throws GuardError `invalid_model` that names the node, tensor or family, where the model is not usable, a tap not found
- *   or a transform does not fit the input
+ *   or a transform does not fit the input; `invalid_config` where the plan's transforms are drawn by another key
  * @see NCCR, section 3.2
  */
 export async function compileModel(modelBytes: Uint8Array, options: CompileOptions): Promise<Compilation> {
@@ -133,8 +133,14 @@ async function copySources(
     sources.push(noiseCopies({ bank, copies: planNoiseCopies(plan) }));
   }
   if (plan.transforms.length > 0) {
-    const { transforms, keyed_transforms: keyed } = plan;
-    sources.push(transformCopies(keyed ? await drawTransforms(noiseKey, transforms) : transforms));
+    const { transforms, transforms_key_id: keyId } = plan;
+    if (keyId !== undefined && keyId !== noiseKey.id) {
+      // A detector has learnt the transforms of one key; under another its threshold would mean nothing.
+      const detail = `the plan's transforms are drawn by the noise key ${keyId}, this is ${noiseKey.id}`;
+      throw new GuardError('invalid_config', detail);
+    }
+    const drawn = keyId === undefined ? transforms : await drawTransforms(noiseKey, transforms);
+    sources.push(transformCopies(drawn));
   }
   return sources;
 }

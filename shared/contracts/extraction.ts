@@ -43,10 +43,10 @@ export const extractionPlanSchema = z
     /** Copies that are transforms of the input, one each; they follow the noise. */
     transforms: z.array(transformSchema).default([]),
     /**
-     * Whether the compiled graph has, in place of each of `transforms`, one that the noise key draws around it: see
-     * `drawTransforms`. The drawn ones stand in the graph alone, which is as secret as the noise bank.
+     * Id of the noise key that draws, in place of each of `transforms`, one around it: see `drawTransforms`. The drawn ones
+     * stand in the compiled graph alone, which is as secret as its noise bank. Without it they are as listed.
      */
-    keyed_transforms: z.boolean().default(false),
+    transforms_key_id: z.string().min(1).optional(),
     taps: z.array(tapSchema),
   })
   .refine((plan) => plan.input_range[0] < plan.input_range[1], 'input_range must rise')
@@ -99,6 +99,7 @@ export const extractionParameters = {
   modelDigest: 'guard_model_digest',
   compiledDigest: 'guard_compiled_digest',
   noiseKeyId: 'guard_noise_key_id',
+  planDigest: 'guard_plan_digest',
 } as const;
 
 /** The part of a plan that says which copies it makes. */

@@ -11,10 +11,11 @@ const sigmaFactors = [0.8, 1.5] as const;
  *
  * Ranges around what the plan lists: a shift of s pixels goes in any direction, whole pixels, by a length of 1 to s + 1;
  * the weight of a total variation lies between 2/3 and 3/2 of it, the sigma of a blur between 0.8 and 1.5 of it; bits are
- * those or the next fewer (of one bit: one or two); a median's window is 2 or 3. A mirror stays as it is. No transform is
- * drawn twice while there is another.
+ * those or the next fewer; a median's window is 2 or 3. A mirror and a single bit stay as they are: what tells strong
+ * examples on MNIST is the one bit. No transform is drawn twice while there is another.
  *
- * A detector learns how a model reacts to these very transforms: calibrate it under the key that it is served with.
+ * A detector learns how a model reacts to these very transforms, so it is calibrated under the key that it is served with:
+ * at the threshold of another key's transforms its false positive rate is another.
  * @param transforms as the plan lists them
  * @returns one a listed transform, of the same family, in the same order
  */
@@ -39,10 +40,9 @@ function drawOne(transform: Transform, unit: number, taken: readonly Transform[]
       return { ...transform, sigma: transform.sigma * factor(sigmaFactors, unit) };
     case 'shift':
       return choose(shiftsAround(transform), unit, taken);
-    case 'bit-depth': {
-      const fewer = transform.bits === 1 ? 2 : transform.bits - 1;
-      return choose([transform, { ...transform, bits: fewer }], unit, taken);
-    }
+    case 'bit-depth':
+      if (transform.bits === 1) return transform;
+      return choose([transform, { ...transform, bits: transform.bits - 1 }], unit, taken);
     case 'median':
       return choose(
         [2, 3].map((size) => ({ ...transform, size: size as 2 | 3 })),

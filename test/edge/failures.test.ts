@@ -162,6 +162,15 @@ const failures: readonly Failure[] = [
       canned.parameters = { ...canned.parameters, [extractionParameters.noiseKeyId]: '0000000000000000' };
     }),
   ],
+  [
+    'that makes the copies of another plan',
+    503,
+    'detector_unavailable',
+    'no_detector',
+    honest((canned) => {
+      canned.parameters = { ...canned.parameters, [extractionParameters.planDigest]: wrongDigest };
+    }),
+  ],
 ];
 
 describe('a gpu-worker', () => {

@@ -3,23 +3,25 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
 import { extract } from '../../gpu-worker/extraction/extract.ts';
 import { detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
-import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
+import { type ExtractionPlan, extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
 import { planVector } from '../../shared/maths/plan-vector.ts';
+import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { transformPresets } from '../../shared/noise/transform-presets.ts';
+import { noiseKeyHex } from '../helpers/guarded-edge.ts';
 import { type LenetEdge, startLenetEdge } from '../helpers/lenet-edge.ts';
 
-const plan = extractionPlanSchema.parse({
-  input_range: [0, 1],
-  noise: [],
-  transforms: transformPresets['w0-grey'],
-  keyed_transforms: true,
-  taps: [],
-});
-
+let plan: ExtractionPlan;
 let guard: LenetEdge;
 beforeAll(async () => {
+  plan = extractionPlanSchema.parse({
+    input_range: [0, 1],
+    noise: [],
+    transforms: transformPresets['w0-grey'],
+    transforms_key_id: (await importNoiseKeyHex(noiseKeyHex)).id,
+    taps: [],
+  });
   guard = await startLenetEdge({ mode: 'enforce', threshold: 0, plan, design: 'margin-changes' });
 }, 120_000);
 afterAll(() => guard?.stop());

@@ -8,10 +8,15 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
 import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
-import { compiledTensors, extractionParameters } from '../../shared/contracts/extraction.ts';
+import {
+  compiledTensors,
+  type ExtractionPlan,
+  extractionParameters,
+} from '../../shared/contracts/extraction.ts';
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { float32Tensor, int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
 import { importNoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
+import { planDigest } from '../../shared/noise/plan-digest.ts';
 import { readResponse } from '../../shared/oip/read-message.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
 import { type ServerProcess, startProcess } from '../helpers/server-process.ts';
@@ -20,6 +25,12 @@ const lenetFile = new URL('../../gpu-worker/demo/assets/mnist-lenet5.onnx', impo
 const token = 'a-token-of-the-test-with-enough-characters';
 const headers = { authorization: `Bearer ${token}` };
 const copies = 16;
+const plan: ExtractionPlan = {
+  input_range: [0, 1],
+  noise: [{ family: 'gaussian', epsilon: 0.1, rows: 32, copies }],
+  transforms: [],
+  taps: [{ kind: 'layer', tensor: 'conv1' }],
+};
 
 let folder: string;
 let compiledDigest: string;
@@ -32,13 +43,7 @@ beforeAll(async () => {
   const noiseKey = await importNoiseKey(new Uint8Array(32).fill(1));
   const { bytes } = await compileModel(await readFile(lenetFile), {
     name: 'mnist-lenet5',
-    plan: {
-      input_range: [0, 1],
-      noise: [{ family: 'gaussian', epsilon: 0.1, rows: 32, copies }],
-      transforms: [],
-      keyed_transforms: false,
-      taps: [{ kind: 'layer', tensor: 'conv1' }],
-    },
+    plan,
     noiseKey,
     engine,
   });
@@ -106,6 +111,7 @@ describe('the gpu-worker as a process', () => {
       [extractionParameters.modelDigest]: await sha256Digest(await readFile(lenetFile)),
       [extractionParameters.compiledDigest]: compiledDigest,
       [extractionParameters.noiseKeyId]: keyId,
+      [extractionParameters.planDigest]: await planDigest(plan),
     });
     const metadata = await (await fetch(`${url}/v2/models/mnist-lenet5`, { headers })).json();
     expect(metadata).toMatchObject({ parameters: answer.parameters });

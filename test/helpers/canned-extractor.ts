@@ -16,6 +16,7 @@ import {
 export interface CannedModel {
   readonly modelDigest: string;
   readonly noiseKeyId: string;
+  readonly planDigest: string;
   readonly classes: number;
 }
 
@@ -43,6 +44,7 @@ export function answerHonestly(model: CannedModel, change: (canned: Canned) => v
     [extractionParameters.modelDigest]: model.modelDigest,
     [extractionParameters.compiledDigest]: compiledDigest,
     [extractionParameters.noiseKeyId]: model.noiseKeyId,
+    [extractionParameters.planDigest]: model.planDigest,
   };
   return (request, response) => {
     const [, name, action] = /^\/v2\/models\/([^/]+)(?:\/(\w+))?$/.exec(request.path) ?? [];

@@ -4,6 +4,7 @@ import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.
 import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import type { Verdict } from '../../shared/contracts/verdict.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
+import { planDigest } from '../../shared/noise/plan-digest.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
 import { answerHonestly, type CannedModel, startCannedExtractor } from './canned-extractor.ts';
 import { type DetectorFixture, detectorFixture } from './detector-fixture.ts';
@@ -18,7 +19,6 @@ export const plan = extractionPlanSchema.parse({
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.1, rows: 16, copies: 4 }],
   transforms: [],
-  keyed_transforms: false,
   taps: [],
 });
 
@@ -73,7 +73,7 @@ export function guardedEdge({ bindings = {}, detectors = {} }: GuardedEdgeOption
   const guarded: Partial<Mutable<GuardedEdge>> & { logs: string[] } = { logs: [] };
   beforeAll(async () => {
     const { id: noiseKeyId } = await importNoiseKeyHex(noiseKeyHex);
-    guarded.canned = { modelDigest, noiseKeyId, classes: 10 };
+    guarded.canned = { modelDigest, noiseKeyId, planDigest: await planDigest(plan), classes: 10 };
     guarded.extractor = await startCannedExtractor(guarded.canned);
     guarded.upstream = await startFixtureServer(upstreamAnswers);
     const models = modes.map((mode) => ({ name: mode, mode, artefact: `detectors/${mode}.json` }));

@@ -11,7 +11,6 @@ const usualPlan = extractionPlanSchema.parse({
   input_range: [0, 1],
   noise: [{ family: 'gaussian', epsilon: 0.25, rows: 32, copies: 4 }],
   transforms: [],
-  keyed_transforms: false,
   taps: [],
 });
 

@@ -22,7 +22,6 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
     input_range: [0, 1] as [number, number],
     noise: [{ family: 'gaussian' as const, epsilon: 0.3, rows: 256, copies: 4 }],
     transforms: [],
-    keyed_transforms: false,
     taps: [],
   };
   let work: DetectorWork;

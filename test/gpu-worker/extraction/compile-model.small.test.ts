@@ -22,7 +22,6 @@ const planOf = (taps: Tap[] = []): ExtractionPlan => ({
   input_range: [0, 1],
   noise: [{ family: 'uniform', epsilon: 0.5, rows: 4, copies: 2 }],
   transforms: [],
-  keyed_transforms: false,
   taps,
 });
 

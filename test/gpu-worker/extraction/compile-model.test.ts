@@ -44,7 +44,6 @@ function planOf(taps: Tap[], range: [number, number] = [0, 1]): ExtractionPlan {
       { family: 'uniform', epsilon: 0.6, rows: 4, copies: 2 },
     ],
     transforms: [],
-    keyed_transforms: false,
     taps,
   };
 }

@@ -119,7 +119,7 @@ describe('a model compiled for transforms', () => {
   });
 
   it('whose transforms the key draws has those of its key, and keeps them to itself', async () => {
-    const plan = planOf({ transforms, keyed_transforms: true });
+    const plan = planOf({ transforms, transforms_key_id: noiseKey.id });
     const drawn = await drawTransforms(noiseKey, transforms);
     const row = x.slice(0, size);
     const { logits } = await logitsOf(plan);
@@ -127,9 +127,20 @@ describe('a model compiled for transforms', () => {
     const { bytes, compiled } = await compile(plan);
     expect(compiled.plan).toEqual(plan);
     expect(JSON.stringify(readCompiledModel(bytes))).not.toContain(JSON.stringify(drawn[2]));
-    const otherKey = await importNoiseKey(new Uint8Array(32).fill(2));
-    expect((await logitsOf(plan, otherKey)).logits).not.toEqual(logits);
     expect((await compile(plan)).bytes).toEqual(bytes);
+    const otherKey = await importNoiseKey(new Uint8Array(32).fill(2));
+    const otherPlan = planOf({ transforms, transforms_key_id: otherKey.id });
+    expect((await logitsOf(otherPlan, otherKey)).logits).not.toEqual(logits);
+  });
+
+  it('refuses transforms that another key draws', async () => {
+    const otherKey = await importNoiseKey(new Uint8Array(32).fill(2));
+    await expect(
+      compile(planOf({ transforms, transforms_key_id: noiseKey.id }), otherKey),
+    ).rejects.toMatchObject({
+      code: 'invalid_config',
+      message: expect.stringContaining(otherKey.id),
+    });
   });
 
   it('refuses a transform that does not fit the input, by its name', async () => {

@@ -12,7 +12,6 @@ const plan: ExtractionPlan = {
   input_range: [-10, 10],
   noise: [{ family: 'uniform', epsilon: 0.5, rows: 4, copies: 2 }],
   transforms: [],
-  keyed_transforms: false,
   taps: [{ kind: 'neurons', tensor: 'scores', index: [1] }],
 };
 const selection = { rows: [3, 1], signs: [1, -1] };

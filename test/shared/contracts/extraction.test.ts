@@ -11,7 +11,7 @@ const planOf = (parts: object) => ({ input_range: [0, 1], noise: [], taps: [], .
 describe('extraction plan', () => {
   it('has no transforms where it says nothing of them', () => {
     const plan = extractionPlanSchema.parse(planOf({ noise }));
-    expect(plan).toMatchObject({ transforms: [], keyed_transforms: false });
+    expect(plan).toMatchObject({ transforms: [] });
     expect([planNoiseCopies(plan), planCopies(plan)]).toEqual([5, 5]);
   });
 

@@ -82,7 +82,8 @@ describe('an artefact from before there were transforms', () => {
   it('parses as a plan without them, and scores as it did', () => {
     const file = new URL('../../../gpu-worker/demo/assets/mnist-lenet5.detector.json', import.meta.url);
     const artefact = detectorArtefactSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
-    expect(artefact.plan).toMatchObject({ transforms: [], keyed_transforms: false });
+    expect(artefact.plan).toMatchObject({ transforms: [] });
+    expect(artefact.plan.transforms_key_id).toBeUndefined();
     const { vector, model, plan, self_check: check } = artefact;
     expect(planVectorLength(vector.design, { classes: model.classes, plan })).toBe(vector.length);
     const mlp = mlpOfArtefact(artefact);

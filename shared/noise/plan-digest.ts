@@ -1,0 +1,14 @@
+// A name for a plan by which a guard and a gpu-worker know that they mean the same copies.
+import canonicalize from 'canonicalize';
+import type { ExtractionPlan } from '../contracts/extraction.ts';
+import { sha256Digest } from './noise-key.ts';
+
+/**
+ * Digest of a plan, however its members are ordered.
+ *
+ * A plan of transforms has no inputs of its own whose shapes would show that the compiled graph makes other copies.
+ * @param plan as `extractionPlanSchema` gives it
+ */
+export async function planDigest(plan: ExtractionPlan): Promise<string> {
+  return sha256Digest(new TextEncoder().encode(canonicalize(plan)));
+}
