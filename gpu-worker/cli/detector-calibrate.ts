@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
+import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork } from './detector-work.ts';
 import {
   addDatasetOptions,
@@ -17,7 +18,7 @@ import {
 import { progressDisplay } from './progress.ts';
 import { writeWhole } from './write-file.ts';
 
-interface CalibrateOptions extends PlanOptions {
+interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly name: string;
   readonly dataset: string;
   readonly split: string;
@@ -53,17 +54,19 @@ export function detectorCalibrateCommand(): Command {
     .option('--seed <number>', 'seed of the draw, the noise and the training', positiveInteger, 1)
     .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
     .option('--json', 'print the result as JSON');
+  addSigningOptions(command, { required: false });
   return addPlanOptions(addDatasetOptions(command, 'train')).action(run);
 }
 
-async function run(path: string, options: CalibrateOptions): Promise<void> {
+async function run(path: string, options: CalibrateOptions, command: Command): Promise<void> {
+  const signer = await signerOfOptions(options, command);
   const model = await readInput(path);
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { name, seed } = options;
   const work = await openDetectorWork(model, { name, plan: planOfOptions(options), seed });
   try {
-    const artefact = await calibrateDetector(
+    const calibrated = await calibrateDetector(
       { extractor: work.extractor, target: work.target, dataset },
       {
         design: options.vector,
@@ -76,11 +79,15 @@ async function run(path: string, options: CalibrateOptions): Promise<void> {
       display.onStage,
     );
     display.stop();
+    const artefact = signer === undefined ? calibrated : await signer.sign(calibrated);
+    await signer?.keep();
     await writeWhole(options.out, `${JSON.stringify(artefact, null, 1)}\n`);
     const { threshold, calibration, mlp } = artefact;
-    if (options.json)
-      console.log(JSON.stringify({ out: options.out, threshold, calibration, parameters: mlp.parameters }));
-    else {
+    if (options.json) {
+      const { parameters } = mlp;
+      const signing = signer?.summary;
+      console.log(JSON.stringify({ out: options.out, threshold, calibration, parameters, signing }));
+    } else {
       const { clean, adversarial } = calibration.training;
       const [low, high] = threshold.fpr_ci95.map((value) => `${(100 * value).toFixed(1)} %`);
       console.log(
@@ -92,6 +99,7 @@ async function run(path: string, options: CalibrateOptions): Promise<void> {
       console.log(
         `from ${threshold.calibration_samples} clean inputs: the true rate lies within ${low} to ${high} (95 %)`,
       );
+      for (const line of signer?.lines ?? []) console.log(line);
       console.log(`wrote ${options.out}`);
     }
   } finally {

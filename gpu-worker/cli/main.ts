@@ -5,6 +5,8 @@ import { asGuardError } from '../../shared/errors.ts';
 import { demoDigitCommand } from './demo-digit.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
 import { detectorEvaluateCommand } from './detector-evaluate.ts';
+import { detectorSignCommand } from './detector-sign.ts';
+import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
@@ -21,7 +23,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('detector')
     .description('detectors of adversarial inputs')
     .addCommand(detectorCalibrateCommand())
-    .addCommand(detectorEvaluateCommand());
+    .addCommand(detectorEvaluateCommand())
+    .addCommand(detectorSignCommand())
+    .addCommand(detectorVerifyCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();

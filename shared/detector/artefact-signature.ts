@@ -1,12 +1,20 @@
 // Signs detector artefacts and checks their signatures: Ed25519 over the canonical JSON of everything else in the file.
 import canonicalize from 'canonicalize';
-import type { ArtefactSignature, DetectorArtefact } from '../contracts/detector-artefact.ts';
+import type { z } from 'zod';
+import type {
+  ArtefactSignature,
+  DetectorArtefact,
+  detectorArtefactSchema,
+} from '../contracts/detector-artefact.ts';
 import { GuardError } from '../errors.ts';
 import { sha256, toHex } from '../noise/noise-key.ts';
 
 const algorithm = 'Ed25519';
 /** Bytes of a raw Ed25519 public key (RFC 8032, section 5.1.5). */
 const publicKeyBytes = 32;
+
+/** An artefact as its file has it: members that have a default may be absent. */
+export type StoredArtefact = z.input<typeof detectorArtefactSchema>;
 
 /** A public key under which artefacts are believed. */
 export interface ArtefactPublicKey {
@@ -51,9 +59,10 @@ export async function signArtefact(
 
 /**
  * Checks the signature of an artefact.
+ * @param artefact as its file has it: a member that parsing would fill in was not signed
  * @throws GuardError `invalid_artefact` where it has none, is of another key, or was changed after it was signed
  */
-export async function verifyArtefact(artefact: DetectorArtefact, trusted: ArtefactPublicKey): Promise<void> {
+export async function verifyArtefact(artefact: StoredArtefact, trusted: ArtefactPublicKey): Promise<void> {
   const { signature } = artefact;
   if (signature === undefined) throw new GuardError('invalid_artefact', 'the artefact is not signed');
   if (signature.key_id !== trusted.id) {
@@ -67,7 +76,8 @@ export async function verifyArtefact(artefact: DetectorArtefact, trusted: Artefa
 }
 
 /** What a signature covers (RFC 8785, JSON Canonicalization Scheme). */
-function signedBytes({ signature: _, ...rest }: DetectorArtefact): Uint8Array<ArrayBuffer> {
+function signedBytes(artefact: StoredArtefact): Uint8Array<ArrayBuffer> {
+  const { signature: _, ...rest } = artefact;
   const text = canonicalize(rest);
   if (text === undefined) throw new GuardError('invalid_artefact', 'the artefact has no canonical form');
   return new TextEncoder().encode(text);
