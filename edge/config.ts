@@ -13,6 +13,9 @@ export interface GuardedModel {
   readonly artefactKey: string | undefined;
 }
 
+/** Key under which artefacts are believed, 32 bytes in base64; undefined where `none` says that any artefact is. */
+export type ArtefactPublicKeyText = string | undefined;
+
 /** Everything that the edge is told from outside. */
 export interface EdgeConfig {
   readonly gpuWorker: { readonly url: URL; readonly token: string };
@@ -22,6 +25,7 @@ export interface EdgeConfig {
   readonly apiToken: string | undefined;
   readonly guardTimeoutMs: number;
   readonly noiseKeyHex: string;
+  readonly artefactPublicKey: ArtefactPublicKeyText;
   readonly bindings: {
     readonly database: D1Binding;
     readonly artefacts: R2Binding;
@@ -73,6 +77,12 @@ const jsonText = z.string().transform((text, context): unknown => {
 
 const secretSchema = z.string().min(1).max(4096);
 
+const artefactPublicKeyMessage = 'must be an Ed25519 public key, 32 bytes in base64, or the word none';
+const artefactPublicKeySchema = z
+  .string(artefactPublicKeyMessage)
+  .regex(/^(?:none|[A-Za-z0-9+/]{43}=)$/, artefactPublicKeyMessage)
+  .transform((text): ArtefactPublicKeyText => (text === 'none' ? undefined : text));
+
 const bindingsSchema = z
   .strictObject({
     GPU_WORKER_URL: serviceUrlSchema,
@@ -83,6 +93,7 @@ const bindingsSchema = z
     UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
     GPU_WORKER_TOKEN: secretSchema,
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
+    ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
     API_TOKEN: secretSchema.min(16).optional(),
     UPSTREAM_TOKEN: secretSchema.optional(),
     DB: z.custom<D1Binding>(isBinding, 'must be a D1 database'),
@@ -100,16 +111,7 @@ const bindingsSchema = z
  * @throws GuardError `invalid_config` that names each bad, missing or unknown value and shows none
  */
 export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
-  const parsed = bindingsSchema.safeParse(env);
-  if (!parsed.success) {
-    const places = parsed.error.issues.map((issue) => ({
-      pointer: issue.path.map(String).join('.') || 'environment',
-      detail: issue.message,
-    }));
-    const detail = places.map((place) => `${place.pointer}: ${place.detail}`).join('; ');
-    throw new GuardError('invalid_config', detail, { places });
-  }
-  const values = parsed.data;
+  const values = parseBindings(bindingsSchema, env);
   const models = values.GUARD_MODELS.map(
     ({ name, mode, artefact }): GuardedModel => ({ name, mode, artefactKey: artefact }),
   );
@@ -124,8 +126,41 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     noiseKeyHex: values.NOISE_KEY,
+    artefactPublicKey: values.ARTEFACT_PUBLIC_KEY,
     bindings: { database: values.DB, artefacts: values.ARTEFACTS, detector: values.DETECTOR },
   };
+}
+
+/** Everything that the detector Worker is told from outside. */
+export interface DetectorConfig {
+  readonly artefactPublicKey: ArtefactPublicKeyText;
+  readonly artefacts: R2Binding;
+}
+
+const detectorBindingsSchema = z.strictObject({
+  ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
+  ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
+});
+
+/**
+ * Reads the configuration of the detector Worker.
+ * @param env its bindings
+ * @throws GuardError `invalid_config` that names each bad, missing or unknown value
+ */
+export function parseDetectorConfig(env: object): DetectorConfig {
+  const values = parseBindings(detectorBindingsSchema, env);
+  return { artefactPublicKey: values.ARTEFACT_PUBLIC_KEY, artefacts: values.ARTEFACTS };
+}
+
+function parseBindings<T>(schema: z.ZodType<T>, env: object): T {
+  const parsed = schema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const places = parsed.error.issues.map((issue) => ({
+    pointer: issue.path.map(String).join('.') || 'environment',
+    detail: issue.message,
+  }));
+  const detail = places.map((place) => `${place.pointer}: ${place.detail}`).join('; ');
+  throw new GuardError('invalid_config', detail, { places });
 }
 
 /** Bindings are proxies whose shape cannot be asked for; that one is there can. */

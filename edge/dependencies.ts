@@ -24,7 +24,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
     apiToken: config.apiToken,
     services: {
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
-      artefacts: artefactStore(bindings.artefacts),
+      artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
       extractor: extractorClient(config.gpuWorker),
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
       upstream: upstreamClient({ ...upstream, passCredentials: config.apiToken === undefined }),

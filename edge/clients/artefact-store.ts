@@ -1,5 +1,11 @@
-// Detector artefacts: read from R2, checked against themselves, and kept for the life of the isolate.
+// Detector artefacts: read from R2, checked for their signature and against themselves, and kept for the life of the isolate.
 import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
+import {
+  type ArtefactPublicKey,
+  importArtefactPublicKey,
+  type StoredArtefact,
+  verifyArtefact,
+} from '../../shared/detector/artefact-signature.ts';
 import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { planVectorLength } from '../../shared/maths/plan-vector.ts';
@@ -21,14 +27,27 @@ export interface LoadedArtefact {
   readonly mlp: Mlp;
 }
 
+interface ArtefactFile {
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  readonly trusted: ArtefactPublicKey | undefined;
+}
+
 /** Where artefacts come from. */
 export interface ArtefactStore {
-  /** @throws GuardError `detector_unavailable` where it is missing, cannot be read or fails its own check */
+  /** @throws GuardError `detector_unavailable` where it is missing, cannot be read, is not signed as it must be or fails its own check */
   load(key: string): Promise<LoadedArtefact>;
 }
 
-/** Makes the store over a bucket. An artefact is immutable: a new detector has a new key. */
-export function artefactStore(bucket: R2Binding): ArtefactStore {
+/**
+ * Makes the store over a bucket. An artefact is immutable: a new detector has a new key.
+ * @param publicKey key that every artefact must be signed with, 32 bytes in base64; undefined looks at no signature
+ */
+export async function artefactStore(
+  bucket: R2Binding,
+  { publicKey }: { publicKey: string | undefined },
+): Promise<ArtefactStore> {
+  const trusted = publicKey === undefined ? undefined : await importArtefactPublicKey(publicKey);
   // Values, not promises: a promise of one request must not be awaited by another that outlives it.
   const loaded = new Map<string, LoadedArtefact>();
   return {
@@ -37,7 +56,7 @@ export function artefactStore(bucket: R2Binding): ArtefactStore {
       if (known !== undefined) return known;
       const bytes = await readObject(bucket, key);
       try {
-        const artefact = await readArtefact(key, bytes);
+        const artefact = await readArtefact({ key, bytes, trusted });
         loaded.set(key, artefact);
         return artefact;
       } catch (cause) {
@@ -53,15 +72,17 @@ export function sameScore(one: number, other: number): boolean {
 }
 
 /**
- * Reads an artefact's bytes and runs its self-check in plain TypeScript.
+ * Reads an artefact's bytes, checks who signed them and runs its self-check in plain TypeScript.
  * @throws GuardError `invalid_artefact`
  */
-async function readArtefact(key: string, bytes: Uint8Array): Promise<LoadedArtefact> {
-  const parsed = detectorArtefactSchema.safeParse(parseJson(bytes));
+async function readArtefact({ key, bytes, trusted }: ArtefactFile): Promise<LoadedArtefact> {
+  const json = parseJson(bytes);
+  const parsed = detectorArtefactSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new GuardError('invalid_artefact', `${issue.path.map(String).join('.')}: ${issue.message}`);
   }
+  if (trusted !== undefined) await verifyArtefact(json as StoredArtefact, trusted);
   const artefact = parsed.data;
   const mlp = mlpOfArtefact(artefact);
   const { vectors, scores } = artefact.self_check;

@@ -1,18 +1,15 @@
 // The detector Worker: scores NCCR vectors with the ONNX graph of a detector artefact, called by the edge over RPC.
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import { GuardError } from '../../shared/errors.ts';
-import type { R2Binding, ScoreAnswer, ScoreCall } from '../bindings.ts';
+import type { ScoreAnswer, ScoreCall } from '../bindings.ts';
 import {
   type ArtefactStore,
   artefactStore,
   type LoadedArtefact,
   sameScore,
 } from '../clients/artefact-store.ts';
+import { parseDetectorConfig } from '../config.ts';
 import { openOrtSession, runOrtSession } from './ort-runtime.ts';
-
-interface DetectorEnv {
-  readonly ARTEFACTS: R2Binding;
-}
 
 type Session = Awaited<ReturnType<typeof openOrtSession>>;
 
@@ -21,12 +18,12 @@ const sessions = new Map<string, { readonly digest: string; readonly session: Se
 let store: ArtefactStore | undefined;
 
 /** What the edge binds to as DETECTOR. */
-export class DetectorWorker extends WorkerEntrypoint<DetectorEnv> {
-  /** @throws Error where the artefact is another than the edge's, fails its self-check, or does not run */
+export class DetectorWorker extends WorkerEntrypoint<object> {
+  /** @throws Error where the artefact is another than the edge's, is not signed as it must be, fails its self-check, or does not run */
   async score({ artefactKey, artefactDigest, vectors, rows }: ScoreCall): Promise<ScoreAnswer> {
     let known = sessions.get(artefactKey);
     if (known === undefined) {
-      store ??= artefactStore(this.env.ARTEFACTS);
+      store ??= await openStore(this.env);
       const opening = store.load(artefactKey).then(openChecked);
       // A start that other requests wait for must not end with the request that began it.
       this.ctx.waitUntil(opening.catch(() => undefined));
@@ -46,6 +43,11 @@ export default {
     return new Response(null, { status: 404 });
   },
 };
+
+function openStore(env: object): Promise<ArtefactStore> {
+  const { artefacts, artefactPublicKey: publicKey } = parseDetectorConfig(env);
+  return artefactStore(artefacts, { publicKey });
+}
 
 async function openChecked({ artefact, digest }: LoadedArtefact) {
   const onnx = Uint8Array.from(atob(artefact.onnx), (character) => character.charCodeAt(0));

@@ -21,6 +21,8 @@ export interface EdgeOptions {
   readonly persistDir?: string | undefined;
   /** Variables and secrets, by the names of edge/config.ts. */
   readonly bindings: Readonly<Record<string, string>>;
+  /** Variables of the detector Worker; by default the edge's own key of artefacts. */
+  readonly detectorBindings?: Readonly<Record<string, string>>;
   /** Objects to put into R2 before the first request. */
   readonly artefacts: readonly { readonly key: string; readonly bytes: Uint8Array }[];
   /** Takes each line that the Workers log; they go to the console where it is not given. */
@@ -68,7 +70,7 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
 }
 
 async function miniflareOptions(
-  { host, port, persistDir, bindings, onLog }: EdgeOptions,
+  { host, port, persistDir, bindings, detectorBindings, onLog }: EdgeOptions,
   { build, deskToken }: { build: EdgeBuild; deskToken: string },
 ): Promise<Parameters<typeof convertV4MiniflareOptions>[0]> {
   const { edgeDir, detectorDir } = build;
@@ -111,10 +113,15 @@ async function miniflareOptions(
         compatibilityDate,
         modulesRoot: detectorDir,
         modules: await bundleModules(detectorDir),
+        bindings: { ...(detectorBindings ?? artefactKeyOf(bindings)) },
         r2Buckets,
       },
     ],
   };
+}
+
+function artefactKeyOf({ ARTEFACT_PUBLIC_KEY: key }: EdgeOptions['bindings']): Record<string, string> {
+  return key === undefined ? {} : { ARTEFACT_PUBLIC_KEY: key };
 }
 
 /** The modules of a bundle, its entry first. */

@@ -28,6 +28,7 @@ interface DemoOptions {
 const host = '127.0.0.1';
 const modelFile = new URL('./assets/mnist-lenet5.onnx', import.meta.url);
 const artefactFile = new URL('./assets/mnist-lenet5.detector.json', import.meta.url);
+const artefactPublicKeyFile = new URL('./assets/artefact-public-key.txt', import.meta.url);
 const artefactKey = 'detectors/mnist-lenet5.json';
 /** The first start of the detector Worker compiles its WebAssembly. */
 const readyMs = 60_000;
@@ -147,6 +148,7 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
       AUTH: 'none',
       GPU_WORKER_TOKEN: folder.token,
       NOISE_KEY: folder.noiseKeyHex,
+      ARTEFACT_PUBLIC_KEY: (await readFile(artefactPublicKeyFile, 'utf8')).trim(),
     },
     artefacts: [{ key: artefactKey, bytes: await readFile(artefactFile) }],
   };

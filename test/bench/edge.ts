@@ -87,6 +87,7 @@ async function startContenders(artefact: DetectorArtefact, artefactFile: string)
   const { name } = artefact.model;
   const infer = (url: URL) => new URL(`/v2/models/${name}/infer`, url).href;
   const key = 'detectors/bench.json';
+  const publicKey = await readFile(new URL('assets/artefact-public-key.txt', demo), 'utf8');
   const contenders: Contender[] = [{ name: 'upstream alone', url: infer(upstreamUrl) }];
   for (const mode of guardModes) {
     const message: EdgeOptions = {
@@ -99,6 +100,7 @@ async function startContenders(artefact: DetectorArtefact, artefactFile: string)
         AUTH: 'none',
         GPU_WORKER_TOKEN: secrets.token,
         NOISE_KEY: secrets.noiseKeyHex,
+        ARTEFACT_PUBLIC_KEY: publicKey.trim(),
         // Queues are measured, not cut off.
         GUARD_TIMEOUT_MS: '20000',
       },

@@ -1,6 +1,6 @@
 // The edge's configuration: complete, or refused by name.
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../edge/config.ts';
+import { parseConfig, parseDetectorConfig } from '../../edge/config.ts';
 import { GuardError } from '../../shared/errors.ts';
 
 const complete = {
@@ -9,6 +9,7 @@ const complete = {
   GUARD_MODELS: '[{"name":"lenet","artefact":"detectors/lenet.json"},{"name":"other","mode":"off"}]',
   GPU_WORKER_TOKEN: 'secret-of-the-gpu-worker',
   NOISE_KEY: '0f'.repeat(32),
+  ARTEFACT_PUBLIC_KEY: 'none',
   API_TOKEN: 'secret-of-the-callers',
   DB: {},
   ARTEFACTS: {},
@@ -46,6 +47,25 @@ describe('a complete configuration', () => {
   it('may switch authentication off only by saying so', () => {
     expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).apiToken).toBeUndefined();
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
+  });
+});
+
+describe('the key of artefacts', () => {
+  // The public key of RFC 8032, section 7.1, test 1.
+  const key = '11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=';
+
+  it('is 32 bytes in base64, or expressly none, for both Workers', () => {
+    expect(parseConfig(complete).artefactPublicKey).toBeUndefined();
+    expect(parseConfig({ ...complete, ARTEFACT_PUBLIC_KEY: key }).artefactPublicKey).toBe(key);
+    const ARTEFACTS = {};
+    expect(parseDetectorConfig({ ARTEFACTS, ARTEFACT_PUBLIC_KEY: key }).artefactPublicKey).toBe(key);
+    expect(parseDetectorConfig({ ARTEFACTS, ARTEFACT_PUBLIC_KEY: 'none' }).artefactPublicKey).toBeUndefined();
+  });
+
+  it.each([undefined, '', 'None', 'AAAA', `${key}\n`, 'd'.repeat(64)])('is not %j', (ARTEFACT_PUBLIC_KEY) => {
+    expect(refusal({ ARTEFACT_PUBLIC_KEY }).message).toContain('ARTEFACT_PUBLIC_KEY: must be');
+    const parse = () => parseDetectorConfig({ ARTEFACTS: {}, ARTEFACT_PUBLIC_KEY });
+    expect(parse).toThrow(/ARTEFACT_PUBLIC_KEY: must be/);
   });
 });
 

@@ -18,6 +18,7 @@ const options: EdgeOptions = {
     GPU_WORKER_TOKEN: 'secret-of-the-gpu-worker',
     NOISE_KEY: '0f'.repeat(32),
     AUTH: 'none',
+    ARTEFACT_PUBLIC_KEY: 'none',
   },
   artefacts: [],
   onLog: (line) => logs.push(line),

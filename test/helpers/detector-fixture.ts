@@ -2,9 +2,11 @@
 import { mlpToOnnx } from '../../gpu-worker/onnx/mlp-graph.ts';
 import type { DetectorArtefact, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { signArtefact } from '../../shared/detector/artefact-signature.ts';
 import { type Layer, mlpScore, packLayer } from '../../shared/detector/mlp.ts';
 import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { seededRandom } from '../../shared/maths/random.ts';
+import { type TestSigner, testSigner } from './test-signer.ts';
 
 /** What tests choose of an artefact. */
 export interface DetectorFixture {
@@ -19,14 +21,18 @@ export interface DetectorFixture {
   readonly threshold: number;
   /** Clips the ONNX file's standardised entries otherwise than the artefact says. */
   readonly onnxClip?: number;
-  /** Changes the artefact before it is written. */
+  /** Changes the artefact before it is signed. */
   readonly spoil?: (artefact: DetectorArtefact) => void;
+  /** Who signs it: `testSigner` where the member is absent, nobody where it is undefined. */
+  readonly signer?: TestSigner | undefined;
+  /** Changes the artefact after it was signed. */
+  readonly tamper?: (artefact: DetectorArtefact) => void;
 }
 
 const hidden = 16;
 
 /** Writes the artefact. Its layers are the identity twice over, plus seeded weights too small to change a verdict. */
-export function detectorFixture(fixture: DetectorFixture): Uint8Array {
+export async function detectorFixture(fixture: DetectorFixture): Promise<Uint8Array> {
   const { design = 'rank-gaps' } = fixture;
   const length = planVectorLength(design, fixture);
   const random = seededRandom(7);
@@ -80,7 +86,10 @@ export function detectorFixture(fixture: DetectorFixture): Uint8Array {
     self_check: { vectors, scores: vectors.map((vector) => mlpScore(mlp, vector)) },
   };
   fixture.spoil?.(artefact);
-  return new TextEncoder().encode(JSON.stringify(artefact));
+  const signer = 'signer' in fixture ? fixture.signer : testSigner;
+  const signed = signer === undefined ? artefact : await signArtefact(artefact, signer);
+  fixture.tamper?.(signed);
+  return new TextEncoder().encode(JSON.stringify(signed));
 }
 
 function dense(inputs: number, outputs: number, weight: (input: number, output: number) => number): Layer {

@@ -9,6 +9,7 @@ import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
 import { answerHonestly, type CannedModel, startCannedExtractor } from './canned-extractor.ts';
 import { type DetectorFixture, detectorFixture } from './detector-fixture.ts';
 import { type FixtureServer, type ReceivedRequest, startFixtureServer } from './fixture-server.ts';
+import { testSigner } from './test-signer.ts';
 
 export const noiseKeyHex = '5a'.repeat(32);
 export const apiToken = 'a-token-of-the-tests-0123456789';
@@ -64,12 +65,18 @@ export interface GuardedEdge {
 /** What a test file changes of the usual edge. */
 export interface GuardedEdgeOptions {
   readonly bindings?: Readonly<Record<string, string>>;
+  /** Variables of the detector Worker, where they are not the edge's own. */
+  readonly detectorBindings?: Readonly<Record<string, string>>;
   /** Changes of the detector by the model's name, which is its mode. */
   readonly detectors?: Readonly<Record<string, Partial<DetectorFixture>>>;
 }
 
 /** Starts the edge for one test file; its parts are there once the tests run. */
-export function guardedEdge({ bindings = {}, detectors = {} }: GuardedEdgeOptions = {}): GuardedEdge {
+export function guardedEdge({
+  bindings = {},
+  detectorBindings,
+  detectors = {},
+}: GuardedEdgeOptions = {}): GuardedEdge {
   const guarded: Partial<Mutable<GuardedEdge>> & { logs: string[] } = { logs: [] };
   beforeAll(async () => {
     const { id: noiseKeyId } = await importNoiseKeyHex(noiseKeyHex);
@@ -77,6 +84,13 @@ export function guardedEdge({ bindings = {}, detectors = {} }: GuardedEdgeOption
     guarded.extractor = await startCannedExtractor(guarded.canned);
     guarded.upstream = await startFixtureServer(upstreamAnswers);
     const models = modes.map((mode) => ({ name: mode, mode, artefact: `detectors/${mode}.json` }));
+    const artefacts = await Promise.all(
+      modes.map(async (model) => {
+        const usual = { model, modelDigest, inputShape, classes: 10, plan, threshold: 0 };
+        const bytes = await detectorFixture({ ...usual, ...detectors[model] });
+        return { key: `detectors/${model}.json`, bytes };
+      }),
+    );
     guarded.edge = await startEdge({
       host: '127.0.0.1',
       port: 0,
@@ -86,21 +100,12 @@ export function guardedEdge({ bindings = {}, detectors = {} }: GuardedEdgeOption
         GUARD_MODELS: JSON.stringify(models),
         GPU_WORKER_TOKEN: gpuWorkerToken,
         NOISE_KEY: noiseKeyHex,
+        ARTEFACT_PUBLIC_KEY: testSigner.publicKeyBase64,
         API_TOKEN: apiToken,
         ...bindings,
       },
-      artefacts: modes.map((model) => ({
-        key: `detectors/${model}.json`,
-        bytes: detectorFixture({
-          model,
-          modelDigest,
-          inputShape,
-          classes: 10,
-          plan,
-          threshold: 0,
-          ...detectors[model],
-        }),
-      })),
+      ...(detectorBindings === undefined ? {} : { detectorBindings }),
+      artefacts,
       onLog: (line) => guarded.logs.push(line),
     });
   }, 60_000);

@@ -11,6 +11,7 @@ import type { GuardMode } from '../../shared/contracts/verdict.ts';
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
 import { apiToken, gpuWorkerToken, noiseKeyHex, upstreamAnswers } from './guarded-edge.ts';
 import { type LenetGuard, type LenetGuardOptions, lenetGuard } from './lenet-guard.ts';
+import { testSigner } from './test-signer.ts';
 
 /** A running guard of LeNet-5. */
 export interface LenetEdge extends LenetGuard {
@@ -52,6 +53,7 @@ export async function startLenetEdge({
       GUARD_MODELS: JSON.stringify([{ name: guard.name, mode, artefact: key }]),
       GPU_WORKER_TOKEN: gpuWorkerToken,
       NOISE_KEY: noiseKeyHex,
+      ARTEFACT_PUBLIC_KEY: testSigner.publicKeyBase64,
       API_TOKEN: apiToken,
       GUARD_TIMEOUT_MS: '5000',
     },

@@ -41,7 +41,7 @@ export async function lenetGuard(
   const noiseKey = await importNoiseKeyHex(noiseKeyHex);
   const { bytes, compiled } = await compileModel(await readFile(modelFile), { name, plan, noiseKey, engine });
   const { model } = compiled;
-  const artefact = detectorFixture({
+  const artefact = await detectorFixture({
     model: name,
     modelDigest: model.digest,
     inputName: model.input_name,
