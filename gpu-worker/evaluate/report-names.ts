@@ -1,0 +1,77 @@
+// What a report calls attacks and ways of scoring, and how it writes their figures.
+import { assert } from '../../shared/assert.ts';
+import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
+import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import type { AttackName } from '../attacks/attack-by-name.ts';
+
+const designTitles: Readonly<Record<VectorDesign, string>> = {
+  'rank-gaps': 'A: rank gaps',
+  strict: 'B: strict',
+  'margin-changes': 'W0: margin changes',
+  'margin-changes+rank-gaps': 'W0 and A together',
+};
+
+const baselineTitles: Readonly<Record<string, string>> = {
+  margin: 'logit margin',
+  l2: 'l2 of the logits’ change',
+};
+
+const attackTitles: Readonly<Record<AttackName, string>> = {
+  fgsm: 'FGSM, smallest',
+  pgd: 'PGD, smallest',
+  jsma: 'JSMA',
+  'carlini-wagner': 'C&W',
+  deepfool: 'DeepFool',
+  square: 'Square',
+  boundary: 'boundary',
+  'gaussian-noise': 'Gaussian noise',
+  'uniform-noise': 'uniform noise',
+  'fgsm-fixed': 'FGSM',
+  'pgd-fixed': 'PGD',
+  'pgd-margin-fixed': 'PGD, margin loss',
+};
+
+/** Whether a way of scoring is a vector design, and no baseline. */
+export function isDesign(name: string): name is VectorDesign {
+  return vectorDesigns.some((design) => design === name);
+}
+
+/** Ways of scoring in the order of a report's columns. */
+export interface ScorerColumns {
+  readonly designs: readonly VectorDesign[];
+  readonly baselines: readonly string[];
+}
+
+/** The columns of a table: designs first. */
+export function scorerColumns({ rows }: DetectionTable): ScorerColumns {
+  const names = Object.keys(rows[0].cells);
+  return { designs: names.filter(isDesign), baselines: names.filter((name) => !isDesign(name)) };
+}
+
+/** A way of scoring as a report calls it; a name that it does not know stays. */
+export function scorerTitle(name: string): string {
+  return isDesign(name) ? designTitles[name] : (titleOf(baselineTitles, name) ?? name);
+}
+
+/** A set of examples such as `pgd-fixed @0.1000`, as a report calls it, the radius on one line; a name that it does not know stays. */
+export function attackTitle(name: string): string {
+  const [attack, radius] = name.split(' @');
+  const title = titleOf(attackTitles, attack) ?? attack;
+  return radius === undefined ? title : `${title}, ε\u00a0=\u00a0${radius}`;
+}
+
+/** A rate or area as `0.9876`. @throws Error where it is no finite number */
+export function areaText(value: number): string {
+  assert(Number.isFinite(value), 'a figure of a report is not a number');
+  return value.toFixed(4);
+}
+
+/** A rate as `98.8 %`, or without the sign. @throws Error where it is no finite number */
+export function percentText(value: number, sign = ' %'): string {
+  assert(Number.isFinite(value), 'a figure of a report is not a number');
+  return `${(100 * value).toFixed(1)}${sign}`;
+}
+
+function titleOf(titles: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(titles, name) ? titles[name] : undefined;
+}
