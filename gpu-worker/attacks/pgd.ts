@@ -53,7 +53,7 @@ export function bim(
 export interface SmallestPgdOptions extends PgdOptions {
   /** Largest epsilon tried, in units of the input; the whole range where it is not given. */
   readonly epsilonMax?: number;
-  /** Halvings of the interval: the epsilon found is within epsilonMax / 2^rounds. */
+  /** Halvings of the interval: the epsilon found is within epsilonMax / 2^rounds, and closer where descents end early. */
   readonly rounds?: number;
 }
 
@@ -81,7 +81,8 @@ export function smallestPgd(
       const epsilon = round === 0 ? high : (low + high) / 2;
       const { tried, wrong } = await descend(row, { ...descent, epsilon, range, untilWrong: classes });
       if (wrong) {
-        high = epsilon;
+        // A descent that ended early has shown that a smaller radius is enough.
+        high = Math.min(epsilon, largestChange(tried, row.input));
         best = tried;
       } else if (round === 0) return tried;
       else low = epsilon;
@@ -90,6 +91,10 @@ export function smallestPgd(
     return best ?? row.input;
   };
   return attackEach(target, attacked, { attack, onProgress });
+}
+
+function largestChange(tried: Float32Array, input: Float32Array): number {
+  return tried.reduce((largest, value, index) => Math.max(largest, Math.abs(value - input[index])), 0);
 }
 
 interface Descent extends Omit<PgdOptions, 'onProgress'> {
