@@ -31,6 +31,39 @@ export const artefactSignatureSchema = z.strictObject({
   value: z.base64(),
 });
 
+const shareSchema = z.number().min(0).max(1);
+
+/** What an attack on the detector itself found: written by `detector attack --write-card`. */
+export const attackCardSchema = z.strictObject({
+  created_at: z.iso.datetime(),
+  dataset: z.string(),
+  images: z.int().positive(),
+  parameters: z.strictObject({
+    steps: z.int().positive(),
+    draws: z.int().positive(),
+    queries: z.int().positive(),
+    seed: z.int(),
+    slack: z.number(),
+    confidence: z.number(),
+  }),
+  /** Effective accuracy: 1 less the share of the images that the model gets wrong and the guard passes. */
+  clean: z.strictObject({ accuracy: shareSchema, effective_accuracy: shareSchema, blocked: shareSchema }),
+  /** The strongest attack of each image, on the bare model and behind the guard. */
+  budgets: z
+    .array(
+      z.strictObject({
+        /** Radius in the max norm, in units of the input. */
+        epsilon: z.number().positive(),
+        worst_attack: z.string().min(1),
+        effective_accuracy: shareSchema,
+        effective_accuracy_bare: shareSchema,
+      }),
+    )
+    .min(1),
+  /** Signs of gradient masking that were raised: with any, the figures may be too good. */
+  masking: z.array(z.string().min(1)),
+});
+
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
 export const detectorArtefactSchema = z.strictObject({
   format: z.literal('nccr-guard/detector'),
@@ -83,9 +116,11 @@ export const detectorArtefactSchema = z.strictObject({
     vectors: z.array(z.array(z.number())).min(1),
     scores: z.array(z.number()).min(1),
   }),
+  card: attackCardSchema.optional(),
   signature: artefactSignatureSchema.optional(),
 });
 
+export type AttackCard = z.infer<typeof attackCardSchema>;
 export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;
