@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
 import { demoDigitCommand } from './demo-digit.ts';
+import { detectorAttackCommand } from './detector-attack.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
 import { detectorEvaluateCommand } from './detector-evaluate.ts';
 import { detectorSignCommand } from './detector-sign.ts';
@@ -22,6 +23,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   program
     .command('detector')
     .description('detectors of adversarial inputs')
+    .addCommand(detectorAttackCommand())
     .addCommand(detectorCalibrateCommand())
     .addCommand(detectorEvaluateCommand())
     .addCommand(detectorSignCommand())
