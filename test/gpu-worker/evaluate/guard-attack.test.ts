@@ -13,6 +13,8 @@ import {
   type DetectorArtefact,
   detectorArtefactSchema,
 } from '../../../shared/contracts/detector-artefact.ts';
+import { extractionPlanSchema } from '../../../shared/contracts/extraction.ts';
+import { detectorFixture } from '../../helpers/detector-fixture.ts';
 
 const assets = new URL('../../../gpu-worker/demo/assets/', import.meta.url);
 const options: GuardAttackOptions = {
@@ -124,5 +126,47 @@ describe('an attack on LeNet-5 behind the committed detector', () => {
       code: 'invalid_dataset',
       message: expect.stringMatching(/no attack ever succeeded on the bare model up to 0.0001/),
     });
+  });
+});
+
+describe('an attack on a detector without noise', () => {
+  it('has one kind of knowledge: there is no secret to know', async () => {
+    const plan = extractionPlanSchema.parse({
+      input_range: [0, 1],
+      noise: [],
+      transforms: [
+        { family: 'shift', dx: 1, dy: 0, edge: 'zeros' },
+        { family: 'total-variation', weight: 0.3, iterations: 4 },
+      ],
+      taps: [],
+    });
+    const model = await readFile(new URL('mnist-lenet5.onnx', assets));
+    const work = await openDetectorWork(model, { name: 'mnist-lenet5', plan, seed: 3 });
+    try {
+      const { digest, input_shape: inputShape, classes } = work.extractor.compiled.model;
+      const written = await detectorFixture({
+        model: 'mnist-lenet5',
+        modelDigest: digest,
+        inputShape,
+        classes,
+        plan,
+        design: 'margin-changes',
+        threshold: 1e6,
+      });
+      const artefact = detectorArtefactSchema.parse(JSON.parse(new TextDecoder().decode(written)));
+      const report = await attackGuardedModel(
+        { artefact, extractor: work.extractor, target: work.target, dataset },
+        { ...options, budgets: [0.3], queries: 4 },
+        () => {},
+      );
+      const [{ bare, guarded }] = report.budgets;
+      expect(guarded.attacks.map((one) => one.attack)).toContain('adaptive-white-box');
+      expect(guarded.attacks.map((one) => one.attack)).not.toContain('adaptive-secret');
+      // A threshold that no score reaches blocks nothing: the guard is the bare model.
+      expect(report.clean.blocked).toBe(0);
+      expect(guarded.worst_effective_accuracy).toBeLessThanOrEqual(bare.worst_effective_accuracy + 1 / 12);
+    } finally {
+      await work.close();
+    }
   });
 });
