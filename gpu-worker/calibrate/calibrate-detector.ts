@@ -1,25 +1,27 @@
 // From a model and clean inputs to a detector artefact: attack, extract, train, set the threshold.
-
 import type { DetectorArtefact, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { planCopies } from '../../shared/contracts/extraction.ts';
 import { conformalSamplesNeeded, conformalThreshold } from '../../shared/detector/conformal-threshold.ts';
-import { type Mlp, mlpScore, packLayer, parameterCount } from '../../shared/detector/mlp.ts';
+import { type Mlp, packLayer, parameterCount } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
 import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
-import { detectorDesigns } from './detector-designs.ts';
+import { designVectors, type Extractor, extractRows, type RowVectors } from './extract-rows.ts';
 import { falsePositiveInterval } from './false-positive-interval.ts';
-import { trainMlp } from './train-mlp.ts';
-import { correctRows, type StageProgress, trainingInputs } from './training-set.ts';
-import { type ExtractedRows, type Extractor, extractVectors } from './vectors.ts';
+import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
+import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
+import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 
 /** What a calibration is made from. */
 export interface CalibrationInputs {
   readonly extractor: Extractor;
   readonly target: AttackTarget;
   readonly dataset: Dataset;
+  /** Examples that other tools made: where there are any, they take the place of the recipe's own attacks. */
+  readonly foreign?: readonly ForeignExamples[];
 }
 
 /** What the operator chooses. */
@@ -29,6 +31,8 @@ export interface CalibrationOptions {
   readonly targetFpr: number;
   /** Inputs used: half to train, half to set the threshold, disjoint. */
   readonly images: number;
+  /** Radii of the fixed attacks, rising, in units of the input. */
+  readonly budgets: readonly number[];
   readonly seed: number;
   readonly version: string;
   readonly createdAt: Date;
@@ -42,64 +46,63 @@ const selfCheckVectors = 16;
  *
  * The threshold is set on clean inputs that took no part in training, those that the model gets wrong included: they are
  * clean traffic too.
- * @returns the artefact, bound to the digest of the model
+ * @returns the artefact, bound to the digest of the model, not signed
  * @throws GuardError `invalid_dataset` where the data set does not fit the model or is too small for the target rate
  * @see NCCR, section 5.1
  */
 export async function calibrateDetector(
-  { extractor, target, dataset }: CalibrationInputs,
+  { extractor, target, dataset, foreign = [] }: CalibrationInputs,
   options: CalibrationOptions,
   onStage: StageProgress,
 ): Promise<DetectorArtefact> {
-  const { design, seed } = options;
-  const { strict, hidden } = detectorDesigns[design];
+  const { design, seed, budgets } = options;
+  const recipe = trainingRecipes[design];
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
   const [trainingSet, thresholdSet] = splitDataset(dataset, options);
-  const epsilon = extractor.compiled.plan.noise[0].epsilon;
   const correct = await correctRows(target, trainingSet);
-  const { clean, adversarial } = await trainingInputs(
-    { target, dataset: correct, epsilon },
-    { strict, seed },
-    onStage,
-  );
-  const vectorsOf = (inputs: Float32Array, stage: string) =>
-    extractVectors(extractor, inputs, { design, onProgress: (share) => onStage(stage, share) });
-  const cleanRows = await vectorsOf(clean, 'extract clean');
-  const adversarialRows = await vectorsOf(adversarial, 'extract adversarial');
+  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
+  const context = { target, dataset: correct, budgets, noise, seed, made: new Map<string, Float32Array>() };
+  const own = recipe.pools.filter(({ adversarial }) => !adversarial || foreign.length === 0);
+  const made = await poolInputs(own, context, onStage);
+  if (foreign.length > 0) {
+    const parts = await Promise.all(foreign.map((examples) => wrongForeign(target, examples)));
+    made.push({ adversarial: true, mass: 1, parts });
+  }
+  const pools: PoolVectors[] = [];
+  for (const { adversarial, mass, parts } of made) {
+    const vectors: RowVectors[] = [];
+    for (const inputs of parts) {
+      const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;
+      const rows = await extractRows(extractor, inputs, (share) => onStage(stage, share));
+      vectors.push(designVectors(rows, design));
+    }
+    pools.push({ adversarial, mass, parts: vectors });
+  }
   onStage('train', 0);
-  const mlp = trainMlp(labelled(cleanRows, adversarialRows), { hidden, seed });
+  const mlp = fitDetector(pools, recipe, seed);
   onStage('train', 1);
-  const thresholdRows = await vectorsOf(thresholdSet.inputs, 'extract threshold set');
-  const scores = scoreRows(mlp, thresholdRows);
-  const { threshold, rank } = conformalThreshold(scores, options.targetFpr);
+  const threshold = await extractRows(extractor, thresholdSet.inputs, (share) =>
+    onStage('extract threshold set', share),
+  );
+  const vectors = designVectors(threshold, design);
+  const scores = scoreVectors(mlp, vectors);
+  const count = (side: boolean) =>
+    pools.filter(({ adversarial }) => adversarial === side).reduce((sum, pool) => sum + poolCount(pool), 0);
   return {
-    ...artefactOf({ mlp, rows: thresholdRows, scores }, extractor, options),
-    threshold: {
-      value: threshold,
-      target_fpr: options.targetFpr,
-      fpr_ci95: falsePositiveInterval({ samples: scores.length, rank }),
-      calibration_samples: scores.length,
-    },
+    ...artefactOf({ mlp, vectors, scores }, extractor, options),
     calibration: {
       seed,
       dataset: dataset.name,
       training: {
         images: trainingSet.labels.length,
         digest: datasetDigest(trainingSet),
-        clean: cleanRows.count,
-        adversarial: adversarialRows.count,
+        clean: count(false),
+        adversarial: count(true),
       },
       threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
-      attacks: strict ? ['fgsm', 'pgd', 'pgd-fixed'] : ['fgsm', 'pgd'],
+      attacks: foreign.length > 0 ? foreign.map(({ name }) => `foreign:${name}`) : recipeAttacks(recipe),
     },
   };
-}
-
-/** Scores of extracted rows by the plain perceptron, [count]. */
-export function scoreRows(mlp: Mlp, { vectors, count, length }: ExtractedRows): Float64Array {
-  return Float64Array.from({ length: count }, (_, row) =>
-    mlpScore(mlp, vectors.subarray(row * length, (row + 1) * length)),
-  );
 }
 
 /** Draws the images and splits them by image: a clean input and its adversarial copies never stand on both sides. */
@@ -118,28 +121,20 @@ function splitDataset(dataset: Dataset, { images, seed, targetFpr }: Calibration
     throw new GuardError('invalid_dataset', `${detail}: at least ${2 * needed}, not ${images}`);
   }
   const order = permutation(available, seededRandom(seed));
-  return [
-    selectDatasetRows(dataset, order.subarray(0, half)),
-    selectDatasetRows(dataset, order.subarray(half, images)),
-  ];
+  const training = order.subarray(0, half);
+  return [selectDatasetRows(dataset, training), selectDatasetRows(dataset, order.subarray(half, images))];
 }
 
-function labelled(clean: ExtractedRows, adversarial: ExtractedRows) {
-  const vectors = new Float64Array(clean.vectors.length + adversarial.vectors.length);
-  vectors.set(clean.vectors);
-  vectors.set(adversarial.vectors, clean.vectors.length);
-  const classes = new Uint8Array(clean.count + adversarial.count).fill(1, clean.count);
-  return { vectors, length: clean.length, adversarial: classes };
-}
-
-/** Everything of the artefact but its threshold and its history. */
+/** Everything of the artefact but its history. */
 function artefactOf(
-  { mlp, rows, scores }: { mlp: Mlp; rows: ExtractedRows; scores: Float64Array },
+  { mlp, vectors, scores }: { mlp: Mlp; vectors: RowVectors; scores: Float64Array },
   { compiled }: Extractor,
-  { design, version, createdAt }: CalibrationOptions,
-): Omit<DetectorArtefact, 'threshold' | 'calibration'> {
+  { design, version, createdAt, targetFpr }: CalibrationOptions,
+): Omit<DetectorArtefact, 'calibration'> {
   const { name, digest, input_name, input_shape, output_name, classes } = compiled.model;
-  const checks = Math.min(selfCheckVectors, rows.count);
+  const { threshold, rank } = conformalThreshold(scores, targetFpr);
+  const checks = Math.min(selfCheckVectors, vectors.count);
+  const { length } = vectors;
   return {
     format: 'nccr-guard/detector',
     format_version: 1,
@@ -148,15 +143,21 @@ function artefactOf(
     created_at: createdAt.toISOString(),
     model: { name, digest, input_name, input_shape, output_name, classes },
     plan: compiled.plan,
-    vector: { design, length: rows.length },
+    vector: { design, length },
     standardise: { mean: [...mlp.mean], deviation: [...mlp.deviation], clip: mlp.clip },
     mlp: { layers: mlp.layers.map(packLayer), parameters: parameterCount(mlp.layers) },
     onnx: Buffer.from(mlpToOnnx(mlp)).toString('base64'),
+    threshold: {
+      value: threshold,
+      target_fpr: targetFpr,
+      fpr_ci95: falsePositiveInterval({ samples: scores.length, rank }),
+      calibration_samples: scores.length,
+    },
     self_check: {
-      vectors: Array.from({ length: checks }, (_, row) =>
-        Array.from(rows.vectors.subarray(row * rows.length, (row + 1) * rows.length)),
-      ),
-      scores: Array.from(scores.subarray(0, checks)),
+      vectors: Array.from({ length: checks }, (_, row) => [
+        ...vectors.vectors.subarray(row * length, (row + 1) * length),
+      ]),
+      scores: [...scores.subarray(0, checks)],
     },
   };
 }

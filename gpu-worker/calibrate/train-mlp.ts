@@ -72,7 +72,13 @@ export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Ml
     const rate = learningRate + (learningRateLast - learningRate) * (step / steps);
     update(layers, { step, rate, weightDecay });
   }
-  return { layers: layers.map(({ moments: _, ...layer }) => layer), mean, deviation, clip };
+  const trained = layers.map(({ inputs, outputs, weights, biases }) => ({
+    inputs,
+    outputs,
+    weights,
+    biases,
+  }));
+  return { layers: trained, mean, deviation, clip };
 }
 
 /** Mean and standard deviation of each entry; a constant entry gets deviation 1. Rounded to float32, as they are stored. */

@@ -6,14 +6,17 @@ import { addSigningOptions, type SigningOptions, signerOfOptions } from './artef
 import { openDetectorWork } from './detector-work.ts';
 import {
   addDatasetOptions,
+  addForeignOption,
   addPlanOptions,
   datasetOfOptions,
+  foreignOfOptions,
   oneOf,
   type PlanOptions,
   planOfOptions,
   positiveInteger,
   rate,
   readInput,
+  risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
 import { writeWhole } from './write-file.ts';
@@ -25,6 +28,8 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly images: number;
   readonly targetFpr: number;
   readonly vector: VectorDesign;
+  readonly budgets: readonly number[];
+  readonly adversarial: readonly string[];
   readonly seed: number;
   readonly detectorVersion: string;
   readonly out: string;
@@ -51,11 +56,17 @@ export function detectorCalibrateCommand(): Command {
       oneOf(vectorDesigns),
       'rank-gaps',
     )
+    .option(
+      '--budgets <numbers>',
+      'rising radii of the fixed attacks trained on, in units of the input',
+      risingNumbers,
+      [0.1, 0.2, 0.3],
+    )
     .option('--seed <number>', 'seed of the draw, the noise and the training', positiveInteger, 1)
     .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
     .option('--json', 'print the result as JSON');
   addSigningOptions(command, { required: false });
-  return addPlanOptions(addDatasetOptions(command, 'train')).action(run);
+  return addPlanOptions(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
 }
 
 async function run(path: string, options: CalibrateOptions, command: Command): Promise<void> {
@@ -64,14 +75,18 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { name, seed } = options;
-  const work = await openDetectorWork(model, { name, plan: planOfOptions(options), seed });
+  const plan = planOfOptions(options, { design: options.vector, channels: dataset.inputShape[0] });
+  const shape = { inputShape: dataset.inputShape, range: plan.input_range };
+  const foreign = await foreignOfOptions(options, shape);
+  const work = await openDetectorWork(model, { name, plan, seed });
   try {
     const calibrated = await calibrateDetector(
-      { extractor: work.extractor, target: work.target, dataset },
+      { extractor: work.extractor, target: work.target, dataset, foreign },
       {
         design: options.vector,
         targetFpr: options.targetFpr,
         images: options.images,
+        budgets: options.budgets,
         seed,
         version: options.detectorVersion,
         createdAt: new Date(),

@@ -2,14 +2,17 @@
 import { Command } from 'commander';
 import { GuardError } from '../../shared/errors.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
-import { type AttackName, attackNames } from '../calibrate/training-set.ts';
+import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { openDetectorWork } from './detector-work.ts';
 import {
   addDatasetOptions,
+  addForeignOption,
   datasetOfOptions,
+  foreignOfOptions,
   oneOf,
   positiveInteger,
+  positiveNumber,
   readArtefact,
   readInput,
 } from './options.ts';
@@ -23,9 +26,25 @@ interface EvaluateOptions {
   readonly images: number;
   readonly seed: number;
   readonly attack: readonly AttackName[];
+  readonly adversarial: readonly string[];
+  readonly epsilon?: number;
   readonly out?: string;
   readonly json?: boolean;
 }
+
+/** The attacks of a report where none is named: the smallest successes of the paper's five, and the fixed ones. */
+const attacksDefault: readonly AttackName[] = [
+  'fgsm',
+  'pgd',
+  'jsma',
+  'carlini-wagner',
+  'deepfool',
+  'fgsm-fixed',
+  'pgd-fixed',
+];
+
+/** Radius of the fixed attacks where neither the option nor the plan's noise says one. */
+const epsilonDefault = 0.1;
 
 /** Makes the command. */
 export function detectorEvaluateCommand(): Command {
@@ -43,10 +62,15 @@ export function detectorEvaluateCommand(): Command {
       (text, before: AttackName[]) => [...before, one(text)],
       [],
     )
+    .option(
+      '--epsilon <number>',
+      "radius of the fixed attacks; the plan's noise bound by default",
+      positiveNumber,
+    )
     .option('--seed <number>', 'seed of the draw and the noise', positiveInteger, 2)
     .option('--out <file>', 'write the report as JSON')
     .option('--json', 'print the report as JSON');
-  return addDatasetOptions(command, 'test').action(run);
+  return addForeignOption(addDatasetOptions(command, 'test')).action(run);
 }
 
 async function run(path: string, options: EvaluateOptions): Promise<void> {
@@ -60,15 +84,17 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   }
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
-  const { name } = artefact.model;
+  const { name, input_shape: inputShape } = artefact.model;
+  const foreign = await foreignOfOptions(options, { inputShape, range: artefact.plan.input_range });
   const work = await openDetectorWork(model, { name, plan: artefact.plan, seed: options.seed });
   try {
     const report = await evaluateDetector(
-      { artefact, extractor: work.extractor, target: work.target, dataset },
+      { artefact, extractor: work.extractor, target: work.target, dataset, foreign },
       {
         images: options.images,
         seed: options.seed,
-        attacks: options.attack.length > 0 ? options.attack : attackNames,
+        attacks: options.attack.length > 0 || foreign.length > 0 ? options.attack : attacksDefault,
+        epsilon: options.epsilon ?? artefact.plan.noise[0]?.epsilon ?? epsilonDefault,
       },
       display.onStage,
     );
@@ -99,7 +125,7 @@ export function reportTable(report: EvaluationReport): string {
   const rows = report.attacks.map((row) => [
     row.attack,
     `${row.successes}/${row.attacked}`,
-    row.median_epsilon.toFixed(4),
+    row.median_epsilon?.toFixed(4) ?? '',
     row.auroc.toFixed(4),
     row.auroc_margin.toFixed(4),
     row.auroc_l2.toFixed(4),

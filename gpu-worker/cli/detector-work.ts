@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { importNoiseKey } from '../../shared/noise/noise-key.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
-import type { Extractor } from '../calibrate/vectors.ts';
+import type { Extractor } from '../calibrate/extract-rows.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
@@ -37,10 +37,12 @@ export async function openDetectorWork(
       engine.load(await forwardModel(model, { engine })),
       engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
     ]);
+    const loadHead = async (head: 'margin' | 'seed') =>
+      engine.load(await gradientModel(model, { engine, head }));
     const { input_shape: inputShape, classes } = compiled.model;
     return {
       extractor: { model: extractor, compiled, noiseKey },
-      target: attackTarget({ forward, gradient }, { inputShape, classes, range: plan.input_range }),
+      target: attackTarget({ forward, gradient, loadHead }, { inputShape, classes, range: plan.input_range }),
       close: () => engine.close(),
     };
   } catch (cause) {

@@ -6,7 +6,9 @@ import { demoDigitCommand } from './demo-digit.ts';
 import { detectorAttackCommand } from './detector-attack.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
 import { detectorEvaluateCommand } from './detector-evaluate.ts';
+import { detectorReportCommand } from './detector-report.ts';
 import { detectorSignCommand } from './detector-sign.ts';
+import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
 
@@ -27,7 +29,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(detectorCalibrateCommand())
     .addCommand(detectorEvaluateCommand())
     .addCommand(detectorSignCommand())
-    .addCommand(detectorVerifyCommand());
+    .addCommand(detectorVerifyCommand())
+    .addCommand(detectorTableCommand())
+    .addCommand(detectorReportCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();

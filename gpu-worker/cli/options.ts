@@ -1,16 +1,30 @@
 // Options that several commands share: how they are spelt, parsed and refused.
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
+import {
+  type DetectorArtefact,
+  detectorArtefactSchema,
+  type VectorDesign,
+} from '../../shared/contracts/detector-artefact.ts';
 import {
   type ExtractionPlan,
   extractionPlanSchema,
   noiseFamilies,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
+import {
+  type TransformPresetName,
+  transformPresetNames,
+  transformPresets,
+} from '../../shared/noise/transform-presets.ts';
 import { isCifarSplit, loadCifarFolder } from '../datasets/cifar-binary.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { defaultArrayNames, loadNpzDataset } from '../datasets/foreign-examples.ts';
+import {
+  defaultArrayNames,
+  type ForeignExamples,
+  loadForeignExamples,
+  loadNpzDataset,
+} from '../datasets/foreign-examples.ts';
 import { loadIdxFolder } from '../datasets/idx.ts';
 import { type Layout, layouts } from '../datasets/image-array.ts';
 import { drawDigits } from '../datasets/synthetic-digits.ts';
@@ -19,11 +33,22 @@ import { drawDigits } from '../datasets/synthetic-digits.ts';
 export interface PlanOptions {
   readonly noise: (typeof noiseFamilies)[number];
   readonly epsilon: number;
-  readonly copies: number;
+  readonly copies?: number;
+  readonly transforms?: TransformPresetName;
   readonly bankRows: number;
   readonly range: [number, number];
   readonly tap: readonly string[];
 }
+
+/** What a plan is for, where that decides what the options leave open. */
+export interface PlanPurpose {
+  readonly design: VectorDesign;
+  /** Channels of an image: one takes the preset for grey images, more the one for colour. */
+  readonly channels: number;
+}
+
+/** Copies with noise where a design reads them and the options do not say how many (docs/paper.md). */
+const noiseCopiesDefault = 4;
 
 /** Adds the options that make an extraction plan. */
 export function addPlanOptions(command: Command): Command {
@@ -35,24 +60,32 @@ export function addPlanOptions(command: Command): Command {
       'gaussian',
     )
     .option('--epsilon <number>', 'bound of the noise, in units of the input', positiveNumber, 0.3)
-    .option('--copies <count>', 'perturbed copies of each input, N', positiveInteger, 4)
+    .option(
+      '--copies <count>',
+      'copies with noise, N; by default 4 where the vector design reads them',
+      positiveInteger,
+    )
+    .option(
+      '--transforms <preset>',
+      `families of transforms, ${transformPresetNames.join(' or ')}; by default by the channels where the vector design reads them`,
+      oneOf(transformPresetNames),
+    )
     .option('--bank-rows <count>', 'noise rows that the compiled graph carries', positiveInteger, 256)
     .option('--range <low,high>', 'lowest and highest valid value of the input', numberPair, [0, 1])
     .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect, []);
 }
 
-/** The plan that the options say. */
-export function planOfOptions(options: PlanOptions): ExtractionPlan {
+/** The plan that the options say; without a purpose, copies with noise alone. */
+export function planOfOptions(options: PlanOptions, purpose?: PlanPurpose): ExtractionPlan {
+  const { noise: family, epsilon, bankRows: rows } = options;
+  const design = purpose?.design ?? 'rank-gaps';
+  const copies = options.copies ?? (design === 'margin-changes' ? 0 : noiseCopiesDefault);
+  const byChannels = purpose?.channels === 1 ? 'w0-grey' : 'w0-colour';
+  const preset = options.transforms ?? (design.startsWith('margin-changes') ? byChannels : undefined);
   return extractionPlanSchema.parse({
     input_range: options.range,
-    noise: [
-      {
-        family: options.noise,
-        epsilon: options.epsilon,
-        rows: options.bankRows,
-        copies: options.copies,
-      },
-    ],
+    noise: copies === 0 ? [] : [{ family, epsilon, rows, copies }],
+    transforms: preset === undefined ? [] : transformPresets[preset],
     taps: options.tap.map((tensor) => ({ kind: 'layer', tensor })),
   });
 }
@@ -108,6 +141,27 @@ export async function datasetOfOptions(options: DatasetOptions): Promise<Dataset
     'invalid_dataset',
     `${dataset} is neither idx:FOLDER, cifar10:FOLDER, npz:FILE nor synthetic-digits:COUNT`,
   );
+}
+
+/** Adds the option that names examples of other tools. */
+export function addForeignOption(command: Command): Command {
+  return command.option(
+    '--adversarial <file>',
+    'examples of Foolbox, ART or AutoAttack as .npz (x, optional y and ok) or .npy; may be repeated',
+    collect,
+    [],
+  );
+}
+
+/**
+ * Loads the foreign examples that the options name.
+ * @throws GuardError `invalid_dataset`
+ */
+export async function foreignOfOptions(
+  { adversarial, layout = 'nchw' }: { readonly adversarial: readonly string[]; readonly layout?: Layout },
+  model: { readonly inputShape: readonly number[]; readonly range: readonly [number, number] },
+): Promise<ForeignExamples[]> {
+  return Promise.all(adversarial.map((path) => loadForeignExamples(path, { layout, ...model })));
 }
 
 /**
@@ -169,6 +223,15 @@ export function oneOf<T extends string>(words: readonly T[]): (text: string) => 
     if (word === undefined) throw new InvalidArgumentError(`not one of ${words.join(', ')}`);
     return word;
   };
+}
+
+/** Parses rising numbers above 0, such as 0.1,0.2,0.3. */
+export function risingNumbers(text: string): number[] {
+  const numbers = text.split(',').map(Number);
+  const rising = numbers.every((number, index) => number > (index === 0 ? 0 : numbers[index - 1]));
+  if (!rising || !numbers.every(Number.isFinite))
+    throw new InvalidArgumentError('not rising numbers such as 0.1,0.2');
+  return numbers;
 }
 
 function numberPair(text: string): [number, number] {

@@ -4,18 +4,28 @@ import { conformalRank } from '../../shared/detector/conformal-threshold.ts';
 import { mlpOfArtefact } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
+import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
-import { scoreRows } from '../calibrate/calibrate-detector.ts';
-import { observedRateInterval } from '../calibrate/false-positive-interval.ts';
 import {
-  type AttackName,
-  attackByName,
+  designVectors,
+  type ExtractedRows,
+  type Extractor,
+  extractRows,
+  predictedLabels,
+  rowMargins,
+  rowNccrL2,
+} from '../calibrate/extract-rows.ts';
+import { observedRateInterval } from '../calibrate/false-positive-interval.ts';
+import { scoreVectors } from '../calibrate/fit-detector.ts';
+import {
+  attackDataset,
   correctRows,
   type StageProgress,
   successfulInputs,
-} from '../calibrate/training-set.ts';
-import { type ExtractedRows, type Extractor, extractVectors } from '../calibrate/vectors.ts';
+  wrongForeign,
+} from '../calibrate/training-inputs.ts';
 import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
 
 /** What is evaluated, on what. */
@@ -24,6 +34,8 @@ export interface EvaluationInputs {
   readonly extractor: Extractor;
   readonly target: AttackTarget;
   readonly dataset: Dataset;
+  /** Examples that other tools made, each file a row of the report. */
+  readonly foreign?: readonly ForeignExamples[];
 }
 
 /** What the operator chooses. */
@@ -32,15 +44,18 @@ export interface EvaluationOptions {
   readonly images: number;
   readonly seed: number;
   readonly attacks: readonly AttackName[];
+  /** Radius of the fixed attacks, in units of the input. */
+  readonly epsilon: number;
 }
 
 /** One attack's row of the report; every rate is over successful examples only. */
 export interface AttackReport {
-  readonly attack: AttackName;
+  /** Name of the attack, or of the file of examples. */
+  readonly attack: string;
   readonly attacked: number;
   readonly successes: number;
-  /** Median of the largest change of an element over the successes, in units of the input. */
-  readonly median_epsilon: number;
+  /** Median of the largest change of an element over the successes, in units of the input; null for foreign examples. */
+  readonly median_epsilon: number | null;
   readonly auroc: number;
   /** AUROC of the logit margin of the unperturbed example: one forward pass, no noise. */
   readonly auroc_margin: number;
@@ -76,8 +91,8 @@ export interface EvaluationReport {
  * @see NCCR, section 5.1
  */
 export async function evaluateDetector(
-  { artefact, extractor, target, dataset }: EvaluationInputs,
-  { images, seed, attacks }: EvaluationOptions,
+  { artefact, extractor, target, dataset, foreign = [] }: EvaluationInputs,
+  { images, seed, attacks, epsilon }: EvaluationOptions,
   onStage: StageProgress,
 ): Promise<EvaluationReport> {
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
@@ -94,29 +109,27 @@ export async function evaluateDetector(
     permutation(dataset.labels.length, seededRandom(seed)).subarray(0, images),
   );
   const mlp = mlpOfArtefact(artefact);
-  const measure = async (inputs: Float32Array, stage: string) => {
-    const onProgress = (share: number) => onStage(stage, share);
-    const rows = await extractVectors(extractor, inputs, { design: artefact.vector.design, onProgress });
-    return { rows, scores: scoreRows(mlp, rows) };
+  const measure = async (inputs: Float32Array, stage: string): Promise<Measured> => {
+    const rows = await extractRows(extractor, inputs, (share) => onStage(stage, share));
+    return { rows, scores: scoreVectors(mlp, designVectors(rows, artefact.vector.design)) };
   };
   const all = await measure(tested.inputs, 'extract clean');
-  const right = Array.from(tested.labels.keys()).filter(
-    (row) => all.rows.predicted[row] === tested.labels[row],
-  );
+  const predicted = predictedLabels(all.rows);
+  const right = Array.from(tested.labels.keys()).filter((row) => predicted[row] === tested.labels[row]);
   const clean = pick(all, right);
   const correct = await correctRows(target, tested);
-  const { noise } = extractor.compiled.plan;
   const reports: AttackReport[] = [];
   for (const attack of attacks) {
-    const on = { target, dataset: correct, epsilon: noise[0].epsilon };
-    const examples = await attackByName(attack, on, (share) => onStage(`attack ${attack}`, share));
+    const on = { target, dataset: correct, epsilon, seed };
+    const examples = await attackDataset(attack, on, (share) => onStage(`attack ${attack}`, share));
     const found = await measure(successfulInputs(examples), `extract ${attack}`);
-    reports.push(
-      attackReport(
-        { attack, artefact, clean, found: pick(found), epsilon: medianSuccess(examples) },
-        correct.labels.length,
-      ),
-    );
+    const measured = { attack, artefact, clean, found: pick(found), epsilon: medianSuccess(examples) };
+    reports.push(attackReport(measured, correct.labels.length));
+  }
+  for (const examples of foreign) {
+    const found = await measure(await wrongForeign(target, examples), `extract ${examples.name}`);
+    const measured = { attack: examples.name, artefact, clean, found: pick(found), epsilon: null };
+    reports.push(attackReport(measured, examples.rows.length));
   }
   const calibration = calibrationOf(artefact);
   return {
@@ -137,17 +150,26 @@ interface Scores {
   readonly l2: Float64Array;
 }
 
-function pick(
-  { rows, scores }: { rows: ExtractedRows; scores: Float64Array },
-  kept?: readonly number[],
-): Scores {
+interface Measured {
+  readonly rows: ExtractedRows;
+  readonly scores: Float64Array;
+}
+
+function pick({ rows, scores }: Measured, kept?: readonly number[]): Scores {
   const order = kept ?? Array.from({ length: rows.count }, (_, row) => row);
+  const [margins, l2] = [rowMargins(rows), rowNccrL2(rows)];
   const take = (values: Float64Array, sign: 1 | -1) => Float64Array.from(order, (row) => sign * values[row]);
-  return { detector: take(scores, 1), margin: take(rows.margins, -1), l2: take(rows.l2, 1) };
+  return { detector: take(scores, 1), margin: take(margins, -1), l2: take(l2, 1) };
 }
 
 function attackReport(
-  measured: { attack: AttackName; artefact: DetectorArtefact; clean: Scores; found: Scores; epsilon: number },
+  measured: {
+    attack: string;
+    artefact: DetectorArtefact;
+    clean: Scores;
+    found: Scores;
+    epsilon: number | null;
+  },
   attacked: number,
 ): AttackReport {
   const { attack, artefact, clean, found, epsilon } = measured;

@@ -14,6 +14,7 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
     design: 'rank-gaps' as const,
     targetFpr: 0.05,
     images: 400,
+    budgets: [0.1, 0.2, 0.3],
     seed: 3,
     version: '0.0.0',
     createdAt: new Date(0),
@@ -40,7 +41,7 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
   it('tells smallest-epsilon FGSM and PGD from clean digits, and keeps its false positive rate', async () => {
     const report = await evaluateDetector(
       { artefact, ...work, dataset: test },
-      { images: 200, seed: 4, attacks: ['fgsm', 'pgd', 'pgd-fixed'] },
+      { images: 200, seed: 4, attacks: ['fgsm', 'pgd', 'pgd-fixed'], epsilon: 0.3 },
       () => {},
     );
     const [fgsm, pgd, fixed] = report.attacks;
@@ -60,7 +61,11 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
 
   it('refuses to evaluate on the set of the calibration, and more images than there are', async () => {
     const evaluate = (dataset: Dataset, images: number) =>
-      evaluateDetector({ artefact, ...work, dataset }, { images, seed: 1, attacks: ['fgsm'] }, () => {});
+      evaluateDetector(
+        { artefact, ...work, dataset },
+        { images, seed: 1, attacks: ['fgsm'], epsilon: 0.3 },
+        () => {},
+      );
     await expect(evaluate(train, 10)).rejects.toThrow(/calibrated on/);
     await expect(evaluate(test, 10_000)).rejects.toThrow(/10000 images are asked for/);
   }, 120_000);

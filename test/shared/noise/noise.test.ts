@@ -97,7 +97,7 @@ describe('row selection', () => {
   });
 
   it('draws rows and signs evenly', async () => {
-    const counts = new Array<number>(64).fill(0);
+    const counts = Array.from({ length: 64 }, () => 0);
     let positive = 0;
     for (let index = 0; index < 1000; index++) {
       const { rows, signs } = await selectRows(key, plan, Float32Array.of(index));

@@ -1,0 +1,160 @@
+// `nccr-guard detector table`: vector designs and baselines side by side on the same examples.
+import { Command } from 'commander';
+import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
+import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
+import {
+  type TransformPresetName,
+  transformPresetNames,
+  transformPresets,
+} from '../../shared/noise/transform-presets.ts';
+import { reportedShifts } from '../datasets/clean-shifts.ts';
+import { detectionTable, type TestAttack } from '../evaluate/detection-table.ts';
+import { writeReportPage } from './detector-report.ts';
+import { openDetectorWork } from './detector-work.ts';
+import {
+  addDatasetOptions,
+  type DatasetOptions,
+  datasetOfOptions,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  readInput,
+  risingNumbers,
+} from './options.ts';
+import { progressDisplay } from './progress.ts';
+import { writeWhole } from './write-file.ts';
+
+interface TableCommandOptions extends DatasetOptions {
+  readonly testDataset?: string;
+  readonly transforms: TransformPresetName;
+  readonly epsilon: number;
+  readonly budgets: readonly number[];
+  readonly trainImages: number;
+  readonly thresholdImages: number;
+  readonly testImages: number;
+  readonly seeds: number;
+  readonly design: readonly VectorDesign[];
+  readonly out?: string;
+  readonly html?: string;
+  readonly json?: boolean;
+}
+
+/** Copies with noise: the results flatten there (docs/paper.md). */
+const noiseCopies = 4;
+
+/** Makes the command. */
+export function detectorTableCommand(): Command {
+  const design = oneOf(vectorDesigns);
+  const command = new Command('table')
+    .description('compare vector designs and baselines on the same adversarial, clean and shifted inputs')
+    .argument('<model.onnx>', 'the protected model, not compiled')
+    .option(
+      '--test-dataset <source>',
+      'where the test inputs come from; the split test of --dataset by default',
+    )
+    .requiredOption(
+      '--transforms <preset>',
+      `families of the copies: ${transformPresetNames.join(' or ')}`,
+      oneOf(transformPresetNames),
+    )
+    .requiredOption('--epsilon <number>', 'bound of the noise, in units of the input', positiveNumber)
+    .requiredOption('--budgets <numbers>', 'rising radii of the fixed attacks', risingNumbers)
+    .option('--train-images <count>', 'images to train on', positiveInteger, 4000)
+    .option('--threshold-images <count>', 'other images to set the threshold of 5 %', positiveInteger, 1000)
+    .option('--test-images <count>', 'images to test on', positiveInteger, 1000)
+    .option('--seeds <count>', 'detectors trained of each design', positiveInteger, 5)
+    .option(
+      '--design <design>',
+      'design, may be repeated; all by default',
+      (text, before: VectorDesign[]) => [...before, design(text)],
+      [],
+    )
+    .option('--out <file>', 'write the table as JSON')
+    .option('--html <file>', 'write the report as one page')
+    .option('--json', 'print the table as JSON');
+  return addDatasetOptions(command, 'train').action(run);
+}
+
+async function run(path: string, options: TableCommandOptions): Promise<void> {
+  const model = await readInput(path);
+  const training = await datasetOfOptions(options);
+  const test = await datasetOfOptions({
+    ...options,
+    dataset: options.testDataset ?? options.dataset,
+    split: 'test',
+  });
+  const plan = extractionPlanSchema.parse({
+    input_range: [0, 1],
+    noise: [{ family: 'gaussian', epsilon: options.epsilon, rows: 256, copies: noiseCopies }],
+    transforms: transformPresets[options.transforms],
+    taps: [],
+  });
+  const display = progressDisplay({ quiet: options.json === true });
+  const work = await openDetectorWork(model, { name: path, plan, seed: 1 });
+  try {
+    const table = await detectionTable(
+      { extractor: work.extractor, target: work.target, training, test },
+      {
+        designs: options.design.length > 0 ? options.design : vectorDesigns,
+        seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),
+        trainingImages: options.trainImages,
+        thresholdImages: options.thresholdImages,
+        testImages: options.testImages,
+        attacks: testAttacks(options.budgets),
+        shifts: reportedShifts,
+        budgets: options.budgets,
+        targetFpr: 0.05,
+      },
+      display.onStage,
+    );
+    display.stop();
+    if (options.out !== undefined) await writeWhole(options.out, `${JSON.stringify(table, null, 2)}\n`);
+    if (options.html !== undefined) await writeReportPage(options.html, table);
+    console.log(options.json ? JSON.stringify(table) : tableText(table));
+  } finally {
+    display.stop();
+    await work.close();
+  }
+}
+
+/** The smallest successes of the paper's five attacks, the fixed ones at every budget, and one that no design is trained on. */
+function testAttacks(budgets: readonly number[]): TestAttack[] {
+  const smallest = ['fgsm', 'pgd', 'jsma', 'carlini-wagner', 'deepfool'] as const;
+  return [
+    ...smallest.map((attack) => ({ attack })),
+    ...budgets.map((epsilon) => ({ attack: 'fgsm-fixed' as const, epsilon })),
+    ...budgets.map((epsilon) => ({ attack: 'pgd-fixed' as const, epsilon })),
+    { attack: 'pgd-margin-fixed', epsilon: budgets[Math.floor(budgets.length / 2)] },
+  ];
+}
+
+/** The table for a person: a line a set, a column a way of scoring, AUROC over the seeds. */
+export function tableText(table: DetectionTable): string {
+  const names = Object.keys(table.rows[0].cells);
+  const lines = [
+    ['AUROC', 'successes', ...names],
+    ...table.rows.map(({ attack, attacked, successes, cells }) => [
+      attack,
+      `${successes}/${attacked}`,
+      ...names.map((name) => {
+        const { mean, deviation } = cells[name].auroc;
+        return deviation === 0 ? mean.toFixed(4) : `${mean.toFixed(4)} ±${deviation.toFixed(4)}`;
+      }),
+    ]),
+    ['flagged at 5 %', '', ...names.map(() => '')],
+    ...Object.entries(table.false_positives).map(([shift, cells]) => [
+      shift,
+      '',
+      ...names.map((name) => `${(100 * cells[name].mean).toFixed(1)} %`),
+    ]),
+  ];
+  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+        .join('  '),
+    )
+    .join('\n');
+}

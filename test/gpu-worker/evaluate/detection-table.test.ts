@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openDetectorWork } from '../../../gpu-worker/cli/detector-work.ts';
+import { drawDigits } from '../../../gpu-worker/datasets/synthetic-digits.ts';
+import { detectionTable } from '../../../gpu-worker/evaluate/detection-table.ts';
+import { detectionTableSchema } from '../../../shared/contracts/detection-table.ts';
+
+const lenet = join(import.meta.dirname, '../../../gpu-worker/demo/assets/mnist-lenet5.onnx');
+
+describe('the table of designs and baselines', () => {
+  it('is one that can be stored, with curves and intervals that hold its figures', async () => {
+    const work = await openDetectorWork(await readFile(lenet), {
+      name: 'digits',
+      plan: {
+        input_range: [0, 1],
+        noise: [{ family: 'gaussian', epsilon: 0.3, rows: 16, copies: 2 }],
+        transforms: [],
+        taps: [],
+      },
+      seed: 1,
+    });
+    try {
+      const table = await detectionTable(
+        { ...work, training: drawDigits(64, 1), test: drawDigits(40, 5000) },
+        {
+          designs: ['rank-gaps'],
+          seeds: [1, 2],
+          trainingImages: 24,
+          thresholdImages: 40,
+          testImages: 40,
+          attacks: [{ attack: 'fgsm' }],
+          shifts: [],
+          budgets: [0.2],
+          targetFpr: 0.05,
+        },
+        () => {},
+      );
+      expect(detectionTableSchema.parse(JSON.parse(JSON.stringify(table)))).toEqual(table);
+      expect(Object.keys(table.rows[0].cells)).toEqual(['margin', 'max softmax', 'l2', 'rank-gaps']);
+      for (const cell of Object.values(table.rows[0].cells)) {
+        const [low, high] = cell.tpr_at_fpr_5_ci95!;
+        expect(low).toBeLessThanOrEqual(cell.tpr_at_fpr_5.mean);
+        expect(high).toBeGreaterThanOrEqual(cell.tpr_at_fpr_5.mean);
+        expect([cell.roc?.at(0), cell.roc?.at(-1)]).toEqual([
+          [0, 0],
+          [1, 1],
+        ]);
+      }
+    } finally {
+      await work.close();
+    }
+  }, 120_000);
+});
