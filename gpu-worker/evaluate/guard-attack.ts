@@ -105,11 +105,11 @@ export async function attackGuardedModel(
   const bare = await attackBare(context);
   const { runs: guarded, zeroGradients } = await attackGuard(context, bare);
   const bareOutcomes = outcomes(bare, Uint8Array.from(wrong), options.budgets);
-  const never = (side: string, runs: readonly AttackRun[]) =>
+  const never = (side: string, runs: readonly AttackRun[], before: ArrayLike<number>) =>
     runs
-      .filter(({ lost }) => !lost.some((rows) => rows.includes(1)))
+      .filter(({ lost }) => !lost.some((rows) => rows.some((value, row) => value > before[row])))
       .map(({ attack }) => `${side} ${attack}`);
-  const silent = never('bare', bare);
+  const silent = never('bare', bare, wrong);
   if (silent.length === bare.length) {
     const largest = options.budgets[options.budgets.length - 1];
     const detail = `no attack ever succeeded on the bare model up to ${largest}: the budgets are too small to tell anything`;
@@ -124,14 +124,14 @@ export async function attackGuardedModel(
     clean: {
       accuracy: 1 - share(wrong),
       effective_accuracy: 1 - share(lostClean),
-      blocked: 1 - share(verdicts.passed),
+      blocked: share(verdicts.passed.map((passed) => 1 - passed)),
     },
     budgets: budgets.map((epsilon, index) => ({
       epsilon,
       bare: bareOutcomes[index],
       guarded: guardedOutcomes[index],
     })),
-    never_succeeded: [...silent, ...never('guarded', guarded)],
+    never_succeeded: [...silent, ...never('guarded', guarded, lostClean)],
     masking: maskingFlags(guarded, { lostClean, budgets, zeroGradients }),
   };
 }

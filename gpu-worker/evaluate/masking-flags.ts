@@ -48,8 +48,15 @@ export function maskingFlags(
     white,
   );
   const named = (name: string) => runs.filter(({ attack }) => attack === name);
-  const [secret, known] = [named('adaptive-secret'), named('adaptive-known')];
-  const blind = secret.length > 0 ? beats(perBudget(secret, budgets), perBudget(known, budgets)) : [];
+  // Whoever knows all of the guard can do what others do, and should.
+  const full = perBudget(
+    runs.filter(({ attack }) => attack === 'adaptive-known' || attack === 'adaptive-white-box'),
+    budgets,
+  );
+  const lessers = ['adaptive-secret', 'pgd-unaware'].flatMap((name) =>
+    named(name).map((one) => ({ name, stronger: beats(one.lost, full) })),
+  );
+  const blind = lessers.filter(({ stronger }) => stronger.includes(true));
   const total = white.map((lost) => lossCount(lost.map((value, row) => value | lostClean[row])));
   const last = budgets.length - 1;
   const stuck = last > 0 && total[last] <= total[0] && total[last] < lostClean.length;
@@ -70,10 +77,8 @@ export function maskingFlags(
     ),
     flag(
       'less-knowledge-is-stronger',
-      blind.includes(true),
-      blind.includes(true)
-        ? `secret noise is beaten more often than known noise at ${places(blind)}`
-        : 'at no budget',
+      blind.length > 0,
+      blind.map(({ name, stronger }) => `${name} at ${places(stronger)}`).join('; ') || 'at no budget',
     ),
     flag(
       'larger-budget-does-not-help',

@@ -47,11 +47,9 @@ describe('an attack on LeNet-5 behind the committed detector', () => {
   }, 60_000);
   afterAll(() => work.close());
 
-  it('turns the natural model at 0.3, with and without the guard', () => {
-    // PGD alone turns nearly every image of this model at 0.3; the guard of this vector does not see deep examples.
-    const strong = report.budgets[1];
-    expect(strong.bare.worst_effective_accuracy).toBeLessThan(0.2);
-    expect(strong.guarded.worst_effective_accuracy).toBeLessThan(0.5);
+  it('turns the model alone at 0.3', () => {
+    // PGD turns nearly every image of this model there (gpu-worker/demo/assets/README.md).
+    expect(report.budgets[1].bare.worst_effective_accuracy).toBeLessThan(0.2);
   });
 
   it('reports every attack with what it knows, and never a worst case above any of them', () => {

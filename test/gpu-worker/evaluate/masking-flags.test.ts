@@ -37,6 +37,14 @@ describe('the signs of gradient masking', () => {
     ]);
   });
 
+  it('tell an attack unaware of the guard that beats the one that knows all of it', () => {
+    const unaware = run('pgd-unaware', 'gradients', '0011', '0000');
+    const flags = maskingFlags([...Object.values(sound), unaware], context);
+    expect(flags.filter((one) => one.raised)).toEqual([
+      { flag: 'less-knowledge-is-stronger', raised: true, detail: 'pgd-unaware at 0.1' },
+    ]);
+  });
+
   it('tell a larger budget that does not help, unless all is lost already', () => {
     const stuck = run('adaptive-known', 'gradients', '1100', '1100');
     expect(raised({ known: stuck })).toEqual(['larger-budget-does-not-help']);
