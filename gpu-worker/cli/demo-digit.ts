@@ -8,8 +8,11 @@ import { oneOf, readArtefact } from './options.ts';
 
 interface DigitOptions {
   readonly label: number;
-  readonly attack?: 'pgd';
+  readonly attack?: (typeof attacks)[number];
 }
+
+/** PGD at the smallest radius that succeeds, and at the larger one of the demo. */
+const attacks = ['pgd', 'pgd-fixed'] as const;
 
 const assets = new URL('../demo/assets/', import.meta.url);
 
@@ -18,7 +21,7 @@ export function demoDigitCommand(): Command {
   return new Command('digit')
     .description('print an inference request for the demo model: a drawn digit, clean or attacked with PGD')
     .option('--label <digit>', 'which digit is drawn', digit, 7)
-    .option('--attack <name>', 'attack the demo model with it: pgd', oneOf(['pgd'] as const))
+    .option('--attack <name>', `attack the demo model with it: ${attacks.join(' or ')}`, oneOf(attacks))
     .action(run);
 }
 
@@ -27,9 +30,9 @@ async function run({ label, attack }: DigitOptions): Promise<void> {
   const model = await readFile(new URL('mnist-lenet5.onnx', assets));
   const engine = await createOrtEngine({ workers: 1 });
   try {
-    const { clean, attacked } = await demoDigits(model, { artefact, engine, label });
+    const { clean, attacked, strong } = await demoDigits(model, { artefact, engine, label });
     const { input_name: name, input_shape: inputShape } = artefact.model;
-    const data = Array.from(attack === undefined ? clean : attacked);
+    const data = Array.from(attack === undefined ? clean : attack === 'pgd' ? attacked : strong);
     const input = { name, shape: [1, ...inputShape], datatype: 'FP32', data };
     console.log(JSON.stringify({ inputs: [input] }));
   } finally {

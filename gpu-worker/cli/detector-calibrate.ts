@@ -54,7 +54,7 @@ export function detectorCalibrateCommand(): Command {
       '--vector <design>',
       `vector design: ${vectorDesigns.join(' or ')}`,
       oneOf(vectorDesigns),
-      'rank-gaps',
+      'margin-changes',
     )
     .option(
       '--budgets <numbers>',

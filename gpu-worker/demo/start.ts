@@ -1,4 +1,4 @@
-// `npm start`: upstream, gpu-worker and edge on this machine in one command, and two requests that show what the guard does.
+// `npm start`: upstream, gpu-worker and edge on this machine in one command, and requests that show what the guard does.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -10,7 +10,7 @@ import { asGuardError, GuardError } from '../../shared/errors.ts';
 import { readArtefact } from '../cli/options.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { stopRequest } from '../stop-request.ts';
-import { demoDigits, warmUpDigits } from './demo-digits.ts';
+import { demoDigits, strongEpsilon, warmUpDigits } from './demo-digits.ts';
 import { type DemoFolder, ensureCompiled, openDemoFolder } from './demo-folder.ts';
 import { describeAnswer, type FrontDoor, sendInput, untilReady } from './demo-requests.ts';
 import type { EdgeOptions } from './edge-runtime.ts';
@@ -68,7 +68,7 @@ function parseOptions(): DemoOptions {
     .option('--upstream-port <port>', 'port of the protected model', parsePort, 8791)
     .addOption(new Option('--mode <mode>', 'what the guard may do').choices(guardModes).default('enforce'))
     .option('--data <folder>', 'folder for secrets, compiled models, audit and artefacts', '.data')
-    .option('--once', 'send the two requests and stop; exit 0 only if the attack alone was refused');
+    .option('--once', 'send the requests and stop; exit 0 only if the attacks alone were refused');
   return command.parse().opts<DemoOptions>();
 }
 
@@ -77,7 +77,7 @@ function parsePort(text: string): number {
   return Number(text);
 }
 
-/** Starts everything, sends the two requests, and stays until the edge ends. */
+/** Starts everything, sends the requests, and stays until the edge ends. */
 async function demo(options: DemoOptions): Promise<number> {
   await refuseTakenPorts(options);
   const model = await readFile(modelFile);
@@ -99,12 +99,14 @@ async function demo(options: DemoOptions): Promise<number> {
   for (const digit of warmUpDigits()) await sendInput(door, digit);
   const clean = await sendInput(door, digits.clean);
   const attacked = await sendInput(door, digits.attacked);
+  const strong = await sendInput(door, digits.strong);
   console.log(describeAnswer(`clean digit ${digits.label}`, clean));
   console.log(describeAnswer(`under PGD, smallest eps ${digits.epsilon.toFixed(3)}`, attacked));
+  console.log(describeAnswer(`under PGD, eps ${strongEpsilon}`, strong));
   console.log('each time is of one request, after warm-up requests that are not shown');
   if (options.once) {
-    if (clean.status === 200 && attacked.status === 403) return 0;
-    throw new GuardError('conflict', 'not as expected: the clean digit answered, the attack refused');
+    if (clean.status === 200 && attacked.status === 403 && strong.status === 403) return 0;
+    throw new GuardError('conflict', 'not as expected: the clean digit answered, the attacks refused');
   }
   console.log('Ctrl-C stops everything');
   const [upstream, gpuWorker, frontDoor] = children;

@@ -141,7 +141,7 @@ describe('the command line', () => {
   });
 
   it('names the node of an operator that has no gradient', async () => {
-    await writeFile(file('erf.onnx'), oneNodeModel('Round', ['N', 784]));
+    await writeFile(file('erf.onnx'), oneNodeModel('Round', ['N', 1, 28, 28]));
     const run = await nccrGuard(
       'detector',
       'calibrate',
@@ -165,6 +165,8 @@ describe('the command line', () => {
     it('makes a detector that evaluation confirms on other digits', async () => {
       const out = file('detector.json');
       const made = await calibrate(
+        '--vector',
+        'rank-gaps',
         '--dataset',
         'synthetic-digits:200',
         '--images',

@@ -54,12 +54,14 @@ async function leftOf(processes: readonly RunningProcess[]): Promise<RunningProc
   return left();
 }
 
-it('answers a clean digit, refuses the same digit under PGD, and says the time each took', async () => {
+it('answers a clean digit, refuses the same digit under weak and strong PGD, and says the time each took', async () => {
   const demo = startDemo('--once');
   const [, clean] = await demo.line(/^clean digit \d +(.*)$/);
   expect(clean).toMatch(/HTTP 200, answered: label 3; verdict allow, score .*, threshold .*; [\d.]+ ms$/);
   const [, attacked] = await demo.line(/^under PGD, smallest eps 0\.\d+ +(.*)$/);
   expect(attacked).toMatch(/HTTP 403, refused; verdict block, score .*; [\d.]+ ms$/);
+  const [, strong] = await demo.line(/^under PGD, eps 0\.3 +(.*)$/);
+  expect(strong).toMatch(/HTTP 403, refused; verdict block, score .*; [\d.]+ ms$/);
   expect(await demo.exited).toBe(0);
 });
 
