@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,23 +8,9 @@ import { buildOn, newModel } from '../../../gpu-worker/onnx/graph.ts';
 import { saveModel } from '../../../gpu-worker/onnx/model-file.ts';
 import { detectorArtefactSchema } from '../../../shared/contracts/detector-artefact.ts';
 import { mlpOfArtefact, mlpScore } from '../../../shared/detector/mlp.ts';
+import { lenetFile as lenet, nccrGuard } from '../../helpers/command-line.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const lenet = join(root, 'gpu-worker/demo/assets/mnist-lenet5.onnx');
-
-interface Run {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function nccrGuard(...args: string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'gpu-worker/cli/main.ts'), ...args], (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-  });
-}
 
 /** A model `x` to `logits` with one node of an operator, and a row count that the input declares or not. */
 function oneNodeModel(opType: string, shape: (number | string)[]): Uint8Array {

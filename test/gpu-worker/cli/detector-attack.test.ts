@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,19 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { reportText } from '../../../gpu-worker/cli/detector-attack.ts';
 import type { GuardAttackReport } from '../../../gpu-worker/evaluate/guard-attack.ts';
 import { detectorArtefactSchema } from '../../../shared/contracts/detector-artefact.ts';
+import { nccrGuard } from '../../helpers/command-line.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const assets = join(root, 'gpu-worker/demo/assets');
 const lenet = join(assets, 'mnist-lenet5.onnx');
 
-function attack(model: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const argv = [join(root, 'gpu-worker/cli/main.ts'), 'detector', 'attack', model, ...args];
-  return new Promise((resolve) => {
-    execFile(process.execPath, argv, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-  });
-}
+const attack = (model: string, ...args: string[]) => nccrGuard('detector', 'attack', model, ...args);
 
 describe('detector attack', () => {
   let folder: string;

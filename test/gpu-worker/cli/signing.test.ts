@@ -1,24 +1,17 @@
 // Signing on the command line: keys for their owner alone, artefacts that cannot be changed unseen.
-import { execFile } from 'node:child_process';
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { detectorArtefactSchema } from '../../../shared/contracts/detector-artefact.ts';
+import { nccrGuard } from '../../helpers/command-line.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const assets = join(root, 'gpu-worker/demo/assets');
 const lenet = join(assets, 'mnist-lenet5.onnx');
 
-function detector(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const main = join(root, 'gpu-worker/cli/main.ts');
-    execFile(process.execPath, [main, 'detector', ...args], (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
-    });
-  });
-}
+const detector = (...args: string[]) => nccrGuard('detector', ...args);
 
 let folder: string;
 const file = (name: string) => join(folder, name);
