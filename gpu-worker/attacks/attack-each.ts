@@ -1,7 +1,7 @@
 // Runs an attack written for one input on many, its questions to the model answered in batches.
 import { assertShape } from '../../shared/assert.ts';
 import { type Random, seededRandom } from '../../shared/maths/random.ts';
-import { elementCount } from '../../shared/maths/tensor.ts';
+import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
 import { type AttackExamples, type AttackInputs, judge, type Progress } from './attack.ts';
 import type { AttackTarget, LogitsAndGradient } from './attack-target.ts';
 
@@ -143,14 +143,14 @@ function askInRounds(target: AttackTarget, failure: { cause?: unknown }): Rounds
 async function answer(target: AttackTarget, asks: readonly Ask[]): Promise<void> {
   const size = elementCount(target.inputShape);
   const { classes } = target;
-  const inputs = concatenate(asks.map((ask) => ask.inputs));
+  const inputs = concatenateFloats(asks.map((ask) => ask.inputs));
   const labels = () => asks.map(({ about }) => about as number);
   const whole = await {
     logits: async () => ({ logits: await target.logits(inputs), gradient: new Float32Array(0) }),
     crossEntropy: () => target.crossEntropy(inputs, labels()),
     margin: () => target.margin(inputs, labels()),
     vectorJacobian: () =>
-      target.vectorJacobian(inputs, concatenate(asks.map(({ about }) => about as Float32Array))),
+      target.vectorJacobian(inputs, concatenateFloats(asks.map(({ about }) => about as Float32Array))),
   }[asks[0].question]();
   let row = 0;
   for (const { inputs: asked, resolve } of asks) {
@@ -202,14 +202,4 @@ function progressOf(rows: number, onProgress: Progress | undefined): (row: numbe
     reported = percent;
     onProgress?.(percent / 100);
   };
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

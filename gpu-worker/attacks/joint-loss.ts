@@ -3,7 +3,7 @@ import { assert } from '../../shared/assert.ts';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { type ExtractionPlan, planCopies } from '../../shared/contracts/extraction.ts';
 import type { Mlp } from '../../shared/detector/mlp.ts';
-import { elementCount } from '../../shared/maths/tensor.ts';
+import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
 import { transformInput } from '../../shared/maths/transforms.ts';
 import { clipTo, runnerUp } from './attack.ts';
 import type { AttackTarget } from './attack-target.ts';
@@ -69,7 +69,7 @@ export async function jointLoss(
 ): Promise<JointLoss[]> {
   const views = inputs.map((input, index) => perturb(input, { draws: draws[index], target, detector }));
   const logits = await target.logits(
-    concatenate(views.flatMap(({ rows }) => rows.map(({ values }) => values))),
+    concatenateFloats(views.flatMap(({ rows }) => rows.map(({ values }) => values))),
   );
   const { classes } = target;
   let first = 0;
@@ -183,7 +183,7 @@ function lossByLogits(
   let [passes, clear] = [0, 0];
   for (const copies of view.draws) {
     const rows = [0, ...copies];
-    const drawn = concatenate(rows.map((row) => logits.subarray(row * classes, (row + 1) * classes)));
+    const drawn = concatenateFloats(rows.map((row) => logits.subarray(row * classes, (row + 1) * classes)));
     const { score, gradient } = scoreGradient({ logits: drawn, plan, classes }, design, mlp);
     if (score <= threshold) passes++;
     const excess = score - threshold + slack;
@@ -222,8 +222,8 @@ async function pullBack(
   const gradients = views.map(() => new Float32Array(size));
   if (work.length === 0) return gradients;
   const { gradient } = await target.vectorJacobian(
-    concatenate(work.map(({ view }) => view.values)),
-    concatenate(work.map(({ seed }) => seed)),
+    concatenateFloats(work.map(({ view }) => view.values)),
+    concatenateFloats(work.map(({ seed }) => seed)),
   );
   for (const [index, { view, input }] of work.entries()) {
     const part = view.back(gradient.subarray(index * size, (index + 1) * size));
@@ -231,14 +231,4 @@ async function pullBack(
     for (let element = 0; element < size; element++) sum[element] += part[element];
   }
   return gradients;
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

@@ -1,6 +1,6 @@
 // Trains the detector's perceptron: AdamW on a cross-entropy that is balanced between the two classes.
 import { assert, assertShape } from '../../shared/assert.ts';
-import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
+import { denseForward, type Layer, type Mlp } from '../../shared/detector/mlp.ts';
 import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
 
 /** Vectors with their classes. */
@@ -140,7 +140,7 @@ function accumulate(
 ): void {
   const activations = [input];
   for (const [index, layer] of layers.entries()) {
-    activations.push(forward(layer, activations[index], index < layers.length - 1));
+    activations.push(denseForward(layer, activations[index], index < layers.length - 1));
   }
   const [clean, adversarial] = activations[layers.length];
   const probability = 1 / (1 + Math.exp(clean - adversarial));
@@ -149,20 +149,6 @@ function accumulate(
   for (let index = layers.length - 1; index >= 0; index--) {
     delta = backward(layers[index], { delta, input: activations[index] });
   }
-}
-
-function forward(
-  { inputs, outputs, weights, biases }: Layer,
-  values: Float64Array,
-  relu: boolean,
-): Float64Array {
-  const result = new Float64Array(outputs);
-  for (let output = 0; output < outputs; output++) {
-    let sum = biases[output];
-    for (let input = 0; input < inputs; input++) sum += weights[output * inputs + input] * values[input];
-    result[output] = relu && sum < 0 ? 0 : sum;
-  }
-  return result;
 }
 
 /** Gradient by the layer's input, zero where its ReLU was shut; adds the gradients of weights and biases. */

@@ -2,7 +2,7 @@
 
 import { GuardError } from '../../shared/errors.ts';
 import { normal, permutation, seededRandom } from '../../shared/maths/random.ts';
-import { elementCount } from '../../shared/maths/tensor.ts';
+import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
 import { type AttackExamples, clipTo, predictedLabel } from '../attacks/attack.ts';
 import { type AttackName, attacksByName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
@@ -85,7 +85,7 @@ export function successfulInputs({
   success,
 }: Pick<AttackExamples, 'inputs' | 'success'>): Float32Array {
   const size = inputs.length / success.length;
-  return concatenate(
+  return concatenateFloats(
     Array.from(success.keys())
       .filter((row) => success[row] === 1)
       .map((row) => inputs.subarray(row * size, (row + 1) * size)),
@@ -132,17 +132,6 @@ export async function attackDataset(
   return examples;
 }
 
-/** Puts arrays together in order. */
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
-
 async function sourceInputs(
   source: TrainingSource,
   context: SourceContext,
@@ -162,7 +151,7 @@ async function sourceInputs(
         copies.push((await correctRows(target, { ...dataset, inputs })).inputs);
         onProgress((copy + 1) / source.copies);
       }
-      return concatenate(copies);
+      return concatenateFloats(copies);
     }
     case 'attack': {
       const parts = splitByEpsilon(source, dataset, context);
@@ -173,7 +162,7 @@ async function sourceInputs(
         const options = { epsilon: part.epsilon, seed: seed + index, onProgress: inner };
         found.push(successfulInputs(await attacksByName[source.attack].run(target, attacked, options)));
       }
-      const examples = concatenate(found);
+      const examples = concatenateFloats(found);
       if (examples.length === 0) throw neverSucceeded(source.attack, dataset);
       return examples;
     }

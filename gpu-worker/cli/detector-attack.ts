@@ -1,11 +1,9 @@
 // `nccr-guard detector attack`: a model and its detector against attackers who know both.
 import { Command } from 'commander';
 import type { AttackCard } from '../../shared/contracts/detector-artefact.ts';
-import { GuardError } from '../../shared/errors.ts';
-import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { attackCard } from '../evaluate/attack-card.ts';
 import { attackGuardedModel, type GuardAttackReport } from '../evaluate/guard-attack.ts';
-import { openDetectorWork } from './detector-work.ts';
+import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import {
   addDatasetOptions,
   type DatasetOptions,
@@ -63,13 +61,7 @@ export function detectorAttackCommand(): Command {
 
 async function run(path: string, options: AttackOptions): Promise<void> {
   const [model, artefact] = [await readInput(path), await readArtefact(options.detector)];
-  const digest = await sha256Digest(model);
-  if (digest !== artefact.model.digest) {
-    throw new GuardError(
-      'invalid_artefact',
-      `${options.detector} was made for the model ${artefact.model.digest}, ${path} is ${digest}`,
-    );
-  }
+  await requireModelOf(artefact, model, { detector: options.detector, model: path });
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { images, budgets, steps, draws, queries, seed } = options;

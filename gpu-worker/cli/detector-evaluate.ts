@@ -1,10 +1,8 @@
 // `nccr-guard detector evaluate`: a detector against attacks on inputs that it has never seen.
 import { Command } from 'commander';
-import { GuardError } from '../../shared/errors.ts';
-import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
-import { openDetectorWork } from './detector-work.ts';
+import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -75,13 +73,7 @@ export function detectorEvaluateCommand(): Command {
 
 async function run(path: string, options: EvaluateOptions): Promise<void> {
   const [model, artefact] = [await readInput(path), await readArtefact(options.detector)];
-  const digest = await sha256Digest(model);
-  if (digest !== artefact.model.digest) {
-    throw new GuardError(
-      'invalid_artefact',
-      `${options.detector} was made for the model ${artefact.model.digest}, ${path} is ${digest}`,
-    );
-  }
+  await requireModelOf(artefact, model, { detector: options.detector, model: path });
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { name, input_shape: inputShape } = artefact.model;

@@ -1,7 +1,9 @@
 // What calibration and evaluation both need of a model: its compiled graph and its gradient, loaded in one engine.
 import { createHash } from 'node:crypto';
+import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
-import { importNoiseKey } from '../../shared/noise/noise-key.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { importNoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
@@ -49,4 +51,20 @@ export async function openDetectorWork(
     await engine.close();
     throw cause;
   }
+}
+
+/**
+ * Refuses a detector that was made for another model.
+ * @param names of both files, for the error
+ * @throws GuardError `invalid_artefact`
+ */
+export async function requireModelOf(
+  artefact: DetectorArtefact,
+  model: Uint8Array,
+  names: { readonly detector: string; readonly model: string },
+): Promise<void> {
+  const digest = await sha256Digest(model);
+  if (digest === artefact.model.digest) return;
+  const detail = `${names.detector} was made for the model ${artefact.model.digest}, ${names.model} is ${digest}`;
+  throw new GuardError('invalid_artefact', detail);
 }

@@ -1,10 +1,21 @@
 // `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
 import { Command } from 'commander';
+import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
+import { buildOn } from '../onnx/graph.ts';
+import { modelInput } from '../onnx/model-ends.ts';
+import { loadModel } from '../onnx/model-file.ts';
 import { openNoiseKeyFile } from './noise-key-file.ts';
-import { addPlanOptions, type PlanOptions, planOfOptions, readArtefact, readInput } from './options.ts';
+import {
+  addPlanOptions,
+  oneOf,
+  type PlanOptions,
+  planOfOptions,
+  readArtefact,
+  readInput,
+} from './options.ts';
 import { writeWhole } from './write-file.ts';
 
 interface CompileOptions extends PlanOptions {
@@ -12,6 +23,7 @@ interface CompileOptions extends PlanOptions {
   readonly out: string;
   readonly noiseKey: string;
   readonly detector?: string;
+  readonly vector: VectorDesign;
   readonly output?: string;
   readonly json?: boolean;
 }
@@ -30,6 +42,12 @@ export function modelCompileCommand(): Command {
       'secret of the noise bank, 64 hexadecimal digits; made where there is none',
     )
     .option('--detector <artefact.json>', 'take the plan of this detector instead of the options below')
+    .option(
+      '--vector <design>',
+      'vector design whose copies the plan makes',
+      oneOf(vectorDesigns),
+      'margin-changes',
+    )
     .option('--output <tensor>', 'the logits, where the model has several outputs')
     .option('--json', 'print the result as JSON');
   return addPlanOptions(command).action(run);
@@ -38,7 +56,9 @@ export function modelCompileCommand(): Command {
 async function run(path: string, options: CompileOptions): Promise<void> {
   const model = await readInput(path);
   const plan =
-    options.detector === undefined ? planOfOptions(options) : (await readArtefact(options.detector)).plan;
+    options.detector === undefined
+      ? planOfOptions(options, { design: options.vector, channels: modelChannels(model) })
+      : (await readArtefact(options.detector)).plan;
   const noise = await openNoiseKeyFile(options.noiseKey);
   const engine = await createOrtEngine({ workers: 1 });
   try {
@@ -64,4 +84,9 @@ async function run(path: string, options: CompileOptions): Promise<void> {
   } finally {
     await engine.close();
   }
+}
+
+/** First extent of a model's input: the channels of an image. */
+function modelChannels(model: Uint8Array): number {
+  return modelInput(buildOn(loadModel(model), 'guard')).shape[0];
 }

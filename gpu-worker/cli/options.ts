@@ -75,12 +75,11 @@ export function addPlanOptions(command: Command): Command {
     .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect, []);
 }
 
-/** The plan that the options say; without a purpose, copies with noise alone. */
-export function planOfOptions(options: PlanOptions, purpose?: PlanPurpose): ExtractionPlan {
+/** The plan that the options say, with what the design reads where they say nothing. */
+export function planOfOptions(options: PlanOptions, { design, channels }: PlanPurpose): ExtractionPlan {
   const { noise: family, epsilon, bankRows: rows } = options;
-  const design = purpose?.design ?? 'rank-gaps';
   const copies = options.copies ?? (design === 'margin-changes' ? 0 : noiseCopiesDefault);
-  const byChannels = purpose?.channels === 1 ? 'w0-grey' : 'w0-colour';
+  const byChannels = channels === 1 ? 'w0-grey' : 'w0-colour';
   const preset = options.transforms ?? (design.startsWith('margin-changes') ? byChannels : undefined);
   return extractionPlanSchema.parse({
     input_range: options.range,

@@ -14,11 +14,6 @@ export interface Dataset {
   readonly labels: Int32Array;
 }
 
-/** Number of rows of a data set. */
-export function datasetCount({ labels }: Dataset): number {
-  return labels.length;
-}
-
 /** The elements of row `index`, not copied. */
 export function datasetRow(
   { inputs, inputShape }: Pick<Dataset, 'inputs' | 'inputShape'>,

@@ -76,7 +76,13 @@ export function packLayer({ inputs, outputs, weights, biases }: Layer): DenseLay
   return { inputs, outputs, weights: toBase64(weights), biases: toBase64(biases) };
 }
 
-function denseForward(
+/**
+ * One fully connected layer.
+ * @param values [inputs]
+ * @param relu whether negative outputs become 0
+ * @returns [outputs], in double precision over the float32 weights
+ */
+export function denseForward(
   { inputs, outputs, weights, biases }: Layer,
   values: ArrayLike<number>,
   relu: boolean,

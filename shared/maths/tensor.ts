@@ -60,3 +60,14 @@ export function int64Tensor(values: ArrayLike<number>, shape: readonly number[])
   assertShape(values, shape, 'int64 tensor');
   return { datatype: 'INT64', shape, data: BigInt64Array.from(Array.from(values), BigInt) };
 }
+
+/** Puts arrays together in order. */
+export function concatenateFloats(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
