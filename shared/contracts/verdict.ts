@@ -38,7 +38,7 @@ export const rowVerdictSchema = z.object({
   input_digest: digestSchema,
 });
 
-/** The verdict object (docs/interfaces.md). */
+/** The verdict object, as it is answered and as the audit keeps it. */
 export const verdictSchema = z.object({
   id: z.string().describe('Also the id of its audit entry.'),
   request_id: z.string(),
