@@ -35,6 +35,8 @@ export interface ExtractionCall {
   /** All copies of an input, those without noise too. */
   readonly copies: number;
   readonly classes: number;
+  /** Columns of the changes that a plan with taps answers too; they are not read. */
+  readonly changeColumns: number;
   /** Instant of `Date.now()` after which an answer is of no use. */
   readonly deadlineAt: number;
 }
@@ -162,12 +164,14 @@ function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTen
 
 function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {
   const headerLength = headers.get(headerLengthHeader);
-  const reply = parseReply(() => readResponse({ bytes, headerLength }, extractionBytesMax));
+  const rows = call.selections.length;
+  const elementsMax = rows * Math.max((call.copies + 1) * call.classes, call.changeColumns);
+  const reply = parseReply(() => readResponse({ bytes, headerLength }, elementsMax));
   if (reply.model_name !== call.expected.name) throw badReply('another model answered');
   const compiledDigest = checkIdentity(reply.parameters, call.expected);
   const logits = reply.outputs.find(({ name }) => name === compiledTensors.logits);
   if (logits === undefined) throw badReply(`it has no output ${compiledTensors.logits}`);
-  const shape = [call.selections.length, call.copies + 1, call.classes];
+  const shape = [rows, call.copies + 1, call.classes];
   if (logits.datatype !== 'FP32' || logits.shape.join() !== shape.join()) {
     const found = `${logits.datatype} [${logits.shape.join(', ')}]`;
     throw badReply(`its logits are ${found} instead of FP32 [${shape.join(', ')}]`);

@@ -1,7 +1,7 @@
 // From a valid input to its scores: keyed noise, extraction, NCCR vectors, detector.
 
 import { assert } from '../../shared/assert.ts';
-import { planCopies } from '../../shared/contracts/extraction.ts';
+import { changeColumns, planCopies } from '../../shared/contracts/extraction.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
@@ -54,6 +54,7 @@ export async function scoreInput(
     selections,
     copies: planCopies(artefact.plan),
     classes: artefact.model.classes,
+    changeColumns: changeColumns(artefact.plan).length,
     deadlineAt,
   });
   const extractedAt = performance.now();

@@ -21,14 +21,17 @@ export const wireTensorSchema = z.object({
 });
 export type WireTensor = z.infer<typeof wireTensorSchema>;
 
+/** One tensor of a request. A member that is not read here could be what another server reads instead, so there is none. */
+export const requestTensorSchema = z.strictObject(wireTensorSchema.shape);
+
 /** An output that a request asks for. */
 export const requestedOutputSchema = z.object({ name: nameSchema, parameters: parametersSchema.optional() });
 
 /** `POST /v2/models/{name}/infer`, the JSON part. */
-export const inferenceRequestSchema = z.object({
+export const inferenceRequestSchema = z.strictObject({
   id: z.string().max(nameCharactersMax).optional(),
   parameters: parametersSchema.optional(),
-  inputs: z.array(wireTensorSchema).min(1).max(inputTensorsMax),
+  inputs: z.array(requestTensorSchema).min(1).max(inputTensorsMax),
   outputs: z.array(requestedOutputSchema).optional(),
 });
 export type InferenceRequest = z.infer<typeof inferenceRequestSchema>;

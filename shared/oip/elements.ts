@@ -14,20 +14,23 @@ export function isDatatype(name: string): name is Datatype {
 }
 
 /**
- * Reads tensor elements out of JSON, flat or nested, row-major.
+ * Reads tensor elements out of JSON, flat or nested exactly as the shape, row-major.
  * @param value the `data` member
  * @param where pointer for the error, such as `/inputs/0/data`
- * @throws GuardError `invalid_input` where an element is no number, out of the datatype's range or their count is wrong
+ * @throws GuardError `invalid_input` where an element is no number, out of the datatype's range or they are nested otherwise
  */
 export function elementsFromJson(
   value: unknown,
   { datatype, shape }: { datatype: Datatype; shape: readonly number[] },
   where: string,
 ): TensorData {
-  const count = elementCount(shape);
-  const elements = new elementArrays[datatype](count);
-  const written = writeElements(value, elements, { position: 0, datatype, where });
-  if (written !== count) throw wrongCount(where, written, shape);
+  const runs = runsOf(value, shape, where);
+  // Only now is it known that the data holds as many elements as the shape claims, so that room may be made for them.
+  const elements = new elementArrays[datatype](elementCount(shape));
+  let index = 0;
+  for (const run of runs) {
+    for (const element of run) writeElement(elements, index++, element, { datatype, where });
+  }
   return elements;
 }
 
@@ -62,29 +65,36 @@ export function elementsToBytes({ data }: { readonly data: TensorData }): Uint8A
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function writeElements(
-  value: unknown,
-  into: TensorData,
-  { position, datatype, where }: { position: number; datatype: Datatype; where: string },
-): number {
+/** The arrays of the last dimension in their order, or the one array of flat data; together they hold what the shape says. */
+function runsOf(value: unknown, shape: readonly number[], where: string): readonly (readonly unknown[])[] {
   if (!Array.isArray(value)) throw invalidElement(where, 'data must be an array of numbers');
-  let next = position;
-  for (const element of value) {
-    if (typeof element === 'number') {
-      if (next >= into.length) return next + 1;
-      writeNumber(into, next, element, { datatype, where });
-      next++;
-    } else if (typeof element === 'boolean' && datatype === 'BOOL') {
-      if (next >= into.length) return next + 1;
-      into[next++] = element ? 1 : 0;
-    } else if (Array.isArray(element)) {
-      next = writeElements(element, into, { position: next, datatype, where });
-      if (next > into.length) return next;
-    } else {
-      throw invalidElement(where, `element ${next} is ${element === null ? 'null' : `a ${typeof element}`}`);
-    }
+  if (!Array.isArray(value[0])) {
+    if (value.length !== elementCount(shape)) throw wrongCount(where, value.length, shape);
+    return [value];
   }
-  return next;
+  let arrays: unknown[] = [value];
+  for (const [dimension, extent] of shape.entries()) {
+    if (!arrays.every((array) => Array.isArray(array) && array.length === extent)) break;
+    if (dimension === shape.length - 1) return arrays as unknown[][];
+    arrays = arrays.flat();
+  }
+  throw invalidElement(where, `data is neither flat nor nested as the shape [${shape.join(', ')}]`);
+}
+
+function writeElement(
+  into: TensorData,
+  index: number,
+  element: unknown,
+  { datatype, where }: { datatype: Datatype; where: string },
+): void {
+  if (typeof element === 'number') writeNumber(into, index, element, { datatype, where });
+  else if (typeof element === 'boolean' && datatype === 'BOOL') into[index] = element ? 1 : 0;
+  else throw invalidElement(where, `element ${index} is ${kindOf(element)}`);
+}
+
+function kindOf(element: unknown): string {
+  if (element === null) return 'null';
+  return Array.isArray(element) ? 'an array' : `a ${typeof element}`;
 }
 
 function writeNumber(
@@ -112,8 +122,7 @@ function invalidElement(where: string, detail: string): GuardError {
   return new GuardError('invalid_input', `${where}: ${detail}`, { places: [{ pointer: where, detail }] });
 }
 
-function wrongCount(where: string, written: number, shape: readonly number[]): GuardError {
+function wrongCount(where: string, found: number, shape: readonly number[]): GuardError {
   const expected = elementCount(shape);
-  const found = written > expected ? 'more' : String(written);
   return invalidElement(where, `the shape [${shape.join(', ')}] has ${expected} elements, data has ${found}`);
 }

@@ -1,12 +1,13 @@
-// JSON that every parser reads alike: no duplicate keys, no excessive depth, valid UTF-8.
+// JSON that every parser reads alike: no duplicate keys in any case, no excessive depth, valid UTF-8.
 import { GuardError } from '../errors.ts';
 import { jsonDepthMax } from '../limits.ts';
 
 /**
  * Parses a JSON document strictly.
  *
- * What is scored must be what is forwarded. Parsers differ on duplicate keys (the first or the last may win) and on bytes
- * that are not UTF-8, so a document with either is refused rather than read one way here and another way upstream.
+ * What is scored must be what is forwarded. Parsers differ on duplicate keys (the first or the last may win), on keys that
+ * differ in case alone (Go's takes them for one) and on bytes that are not UTF-8, so a document with any of these is refused
+ * rather than read one way here and another way upstream.
  * @throws GuardError `malformed_request`
  */
 export function parseJson(bytes: Uint8Array): unknown {
@@ -39,8 +40,11 @@ function refuseAmbiguity(text: string): void {
       const keys = keysByDepth.at(-1);
       if (expectsKey && keys) {
         const key = unescapedKey(text.slice(position, end + 1));
-        if (keys.has(key)) throw new GuardError('malformed_request', `duplicate key ${JSON.stringify(key)}`);
-        keys.add(key);
+        const folded = foldedCase(key);
+        if (keys.has(folded)) {
+          throw new GuardError('malformed_request', `duplicate key ${JSON.stringify(key.slice(0, 100))}`);
+        }
+        keys.add(folded);
         expectsKey = false;
       }
       position = end;
@@ -70,6 +74,11 @@ function stringEnd(text: string, start: number): number {
     else if (code === quote) return position;
   }
   return text.length;
+}
+
+/** By way of the upper case, so that letters such as the long s, whose upper case is that of another letter, fold too. */
+function foldedCase(key: string): string {
+  return key.toUpperCase().toLowerCase();
 }
 
 /** Two spellings of one key ("a" and "\u0061") are one key. */

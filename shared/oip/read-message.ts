@@ -26,6 +26,8 @@ export interface ReadRequest {
   readonly id: string | undefined;
   readonly parameters: Parameters;
   readonly inputs: readonly NamedTensor[];
+  /** The parameters of each input, in the order of `inputs`. */
+  readonly inputParameters: readonly Parameters[];
   /** Outputs asked for; undefined means all. */
   readonly outputs: InferenceRequest['outputs'];
 }
@@ -45,7 +47,13 @@ export function readRequest(body: OipBody, tensorElements = tensorElementsMax): 
   const { json, rest } = splitBody(body);
   const request = validate(inferenceRequestSchema, json);
   const inputs = readTensors(request.inputs, { rest, list: 'inputs', tensorElements });
-  return { id: request.id, parameters: request.parameters ?? {}, inputs, outputs: request.outputs };
+  return {
+    id: request.id,
+    parameters: request.parameters ?? {},
+    inputs,
+    inputParameters: request.inputs.map(({ parameters }) => parameters ?? {}),
+    outputs: request.outputs,
+  };
 }
 
 /**
@@ -128,9 +136,11 @@ function readTensors(
 function validate<S extends z.ZodType>(schema: S, json: unknown): z.infer<S> {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const places = parsed.error.issues
-    .slice(0, 8)
-    .map((issue): ErrorPlace => ({ pointer: `/${issue.path.map(String).join('/')}`, detail: issue.message }));
+  const places = parsed.error.issues.slice(0, 8).map((issue): ErrorPlace => {
+    // A message repeats the names of unknown members, which are as long as the sender likes.
+    const detail = issue.message.slice(0, 200);
+    return { pointer: `/${issue.path.map(String).join('/')}`, detail };
+  });
   const first = places[0];
   const detail = first === undefined ? 'not an inference message' : `${first.pointer}: ${first.detail}`;
   throw new GuardError('malformed_request', detail, { places });

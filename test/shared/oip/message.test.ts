@@ -48,6 +48,12 @@ describe('reading a JSON request', () => {
     'a duplicate key': `{"inputs":[],"inputs":[${JSON.stringify(input)}]}`,
     'a duplicate key spelt otherwise': `{"inputs":[],"\\u0069nputs":[${JSON.stringify(input)}]}`,
     'two tensors of one name': JSON.stringify({ inputs: [input, input] }),
+    'a key again in another case': `{"inputs":[${JSON.stringify(input)}],"Inputs":[]}`,
+    'a key again with a letter that folds to another': `{"inputs":[${JSON.stringify(input)}],"input\u017f":[]}`,
+    'a member that the protocol does not have': JSON.stringify({ inputs: [input], raw_input_contents: [] }),
+    'a member of a tensor that the protocol does not have': JSON.stringify({
+      inputs: [{ ...input, contents: { fp32_contents: [9, 9] } }],
+    }),
     'a tensor without data': JSON.stringify({ inputs: [{ ...input, data: undefined }] }),
     'a negative extent': JSON.stringify({ inputs: [{ ...input, shape: [-1, 2] }] }),
     'a parameter that is an object': JSON.stringify({ inputs: [input], parameters: { a: {} } }),
@@ -74,6 +80,58 @@ describe('reading a JSON request', () => {
   it('refuses a shape beyond the limit before it makes room for it', () => {
     const huge = { ...input, shape: [2 ** 40], data: [] };
     expect(codeOf(() => readRequest({ bytes: text({ inputs: [huge] }) }))).toBe('invalid_input');
+  });
+
+  it('refuses nesting that is not the shape’s', () => {
+    const read = (shape: readonly number[], data: unknown) =>
+      codeOf(() => readRequest({ bytes: text({ inputs: [{ name: 'x', shape, datatype: 'FP32', data }] }) }));
+    expect(
+      read(
+        [2, 3],
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+      ),
+    ).toBe('accepted');
+    expect(read([2, 0], [[], []])).toBe('accepted');
+    expect(read([], [1])).toBe('accepted');
+    for (const data of [
+      [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ],
+      [
+        [1, 2, 3, 4],
+        [5, 6],
+      ],
+      [[1, 2, 3], 4, 5, 6],
+      [1, 2, 3, 4, 5, [6]],
+      [
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+      ],
+      [
+        [[1], [2], [3]],
+        [[4], [5], [6]],
+      ],
+      7,
+    ]) {
+      expect(read([2, 3], data), JSON.stringify(data)).toBe('invalid_input');
+    }
+    expect(read([], [[1]])).toBe('invalid_input');
+  });
+
+  it('makes no room for more elements than the data holds', () => {
+    // Room for as many would be a RangeError.
+    const elements = 2 ** 50;
+    for (const data of [[], [[]], [[1]]]) {
+      const bytes = text({ inputs: [{ ...input, shape: [1, elements], data }] });
+      expect(codeOf(() => readRequest({ bytes }, elements))).toBe('invalid_input');
+    }
   });
 
   it('does not take a key inside a string or another object for a duplicate', () => {
