@@ -1,6 +1,6 @@
 // Checks a request's body against the profile of the model that the detector was made for.
 import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
-import { headerLengthHeader } from '../../shared/contracts/inference.ts';
+import { headerLengthHeader, type Parameters } from '../../shared/contracts/inference.ts';
 import { type ErrorPlace, GuardError } from '../../shared/errors.ts';
 import { batchRowsMax } from '../../shared/limits.ts';
 import { elementCount, type NamedTensor } from '../../shared/maths/tensor.ts';
@@ -8,6 +8,9 @@ import { readRequest } from '../../shared/oip/read-message.ts';
 
 /** Places that one answer names. */
 const placesMax = 8;
+
+/** Parameters of a whole request that let a server take its tensors from elsewhere, or read them otherwise, than is scored. */
+const divertingParameter = /^(shared_memory|(raw_input_)?contents$|content_type$)/i;
 
 /** An input that the detector can score. */
 export interface ValidInput {
@@ -27,7 +30,8 @@ export function validateInput(
 ): ValidInput {
   const headerLength = headers.get(headerLengthHeader);
   checkMediaType(headers, headerLength);
-  const { inputs } = readRequest({ bytes: body, headerLength });
+  const { inputs, inputParameters, parameters } = readRequest({ bytes: body, headerLength });
+  checkParameters(parameters, inputParameters);
   if (inputs.length !== 1) throw invalidAt('/inputs', `${inputs.length} inputs; the model has one`);
   const [input] = inputs;
   checkProfile(input, model);
@@ -38,6 +42,7 @@ export function validateInput(
   }
   const values = input.data as Float32Array;
   checkRange(values, plan.input_range);
+  checkContent(values, rows);
   return { values, shape: input.shape, rows };
 }
 
@@ -52,11 +57,33 @@ function checkMediaType(headers: Headers, headerLength: string | null): void {
   if (coding !== null && coding !== 'identity') {
     throw new GuardError('unsupported_media_type', 'a body with a content-encoding is not supported');
   }
-  const type = (headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase();
+  const [type, ...parameters] = (headers.get('content-type') ?? '')
+    .split(';')
+    .map((part) => part.trim().toLowerCase());
+  if (parameters.some((part) => part.startsWith('charset') && !/^charset=("?)utf-8\1$/.test(part))) {
+    throw new GuardError('unsupported_media_type', 'a charset other than utf-8 is not supported');
+  }
   if (type === 'application/json') return;
   if (type === 'application/octet-stream' && headerLength !== null) return;
   const detail = `content-type must be application/json, or application/octet-stream with ${headerLengthHeader}`;
   throw new GuardError('unsupported_media_type', detail);
+}
+
+/** What is forwarded are the client's bytes: what the upstream would read of them and the guard does not is refused. */
+function checkParameters(ofRequest: Parameters, ofInputs: readonly Parameters[]): void {
+  const refused = [
+    ...Object.keys(ofRequest)
+      .filter((name) => divertingParameter.test(name))
+      .map((name) => ({ at: '/parameters', name })),
+    ...ofInputs.flatMap((parameters, index) =>
+      Object.keys(parameters)
+        .filter((name) => name !== 'binary_data_size')
+        .map((name) => ({ at: `/inputs/${index}/parameters`, name })),
+    ),
+  ];
+  if (refused.length === 0) return;
+  const [{ at, name }] = refused;
+  throw invalidAt(at, `parameter ${name.slice(0, 100)} is not supported`);
 }
 
 function checkProfile({ name, datatype, shape }: NamedTensor, model: DetectorArtefact['model']): void {
@@ -83,6 +110,19 @@ function checkRange(values: Float32Array, [lowest, highest]: readonly [number, n
     places.push({ pointer: `/inputs/0/data/${index}`, detail });
   }
   if (places.length > 0) throw new GuardError('invalid_input', places[0].detail, { places });
+}
+
+/** A row of one value throughout stays as it is under every transform, so that it would look clean whatever the model sees in it. */
+function checkContent(values: Float32Array, rows: number): void {
+  const size = values.length / rows;
+  // A model of one number reads nothing but constant rows.
+  if (size === 1) return;
+  for (let row = 0; row < rows; row++) {
+    const first = values[row * size];
+    if (!values.subarray(row * size, (row + 1) * size).every((value) => value === first)) continue;
+    const detail = `row ${row} is constant: there is nothing to score`;
+    throw new GuardError('invalid_input', detail, { places: [{ pointer: '/inputs/0/data', detail }] });
+  }
 }
 
 function invalidAt(pointer: string, detail: string): GuardError {

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { drawDigit } from '../../../gpu-worker/datasets/synthetic-digits.ts';
 import { descendants, type RunningProcess, runningProcesses } from '../../helpers/processes.ts';
 
 const startFile = fileURLToPath(new URL('../../../gpu-worker/demo/start.ts', import.meta.url));
@@ -111,7 +112,8 @@ it('says that the gpu-worker died, refuses without it, and ends with its front d
     process.kill(below.find(({ command }) => command.includes(part))!.pid, 'SIGKILL');
   kill('gpu-worker/server.ts');
   await demo.line(/^gpu-worker ended by SIGKILL: the guard goes on without it/);
-  const input = { name: 'input', shape: [1, 1, 28, 28], datatype: 'FP32', data: Array<number>(784).fill(0) };
+  const data = Array.from(drawDigit(3, 1));
+  const input = { name: 'input', shape: [1, 1, 28, 28], datatype: 'FP32', data };
   const answer = await fetch(`${edge}/v2/models/mnist-lenet5/infer`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
