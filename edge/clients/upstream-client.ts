@@ -1,4 +1,5 @@
 // Forwards requests to the protected model: the client's bytes as they came, the model's answer as it comes.
+import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
 
 /** Headers that belong to one connection (RFC 9110, section 7.6.1) or that the next request sets anew. */
@@ -13,6 +14,16 @@ const connectionHeaders = [
   'transfer-encoding',
   'upgrade',
 ];
+
+/**
+ * Headers by which a body is read. The client's `Connection` may not name them: a request would reach the upstream without what
+ * it was scored by.
+ */
+const bodyHeaders = new Set(['content-type', 'content-length', 'content-encoding', headerLengthHeader]);
+
+/** Headers by which some servers take a request for one of another method or path than it was guarded as. */
+const overrideHeaders =
+  /^x-(http-method|http-method-override|method-override|original-url|rewrite-url|envoy-.*)$/;
 
 /** A request to forward. */
 export interface ForwardCall {
@@ -83,6 +94,7 @@ function forwardedHeaders(
   }: Pick<UpstreamOptions, 'token' | 'passCredentials'> & { requestId: string },
 ): Headers {
   const headers = withoutConnection(received);
+  for (const name of received.keys()) if (overrideHeaders.test(name)) headers.delete(name);
   if (!passCredentials) headers.delete('authorization');
   headers.delete('host');
   headers.delete('content-length');
@@ -96,7 +108,7 @@ function forwardedHeaders(
 /** Copies headers without those of the connection and without trust headers, which only the guard itself may set. */
 function withoutConnection(received: Headers): Headers {
   const named = (received.get('connection') ?? '').split(',').map((name) => name.trim().toLowerCase());
-  const dropped = new Set([...connectionHeaders, ...named]);
+  const dropped = new Set([...connectionHeaders, ...named.filter((name) => !bodyHeaders.has(name))]);
   const headers = new Headers();
   for (const [name, value] of received) {
     if (!dropped.has(name) && !name.startsWith('x-guard-')) headers.append(name, value);
