@@ -103,9 +103,10 @@ async function readArtefact({ key, bytes, trusted }: ArtefactFile): Promise<Load
 }
 
 async function readObject(bucket: R2Binding, key: string): Promise<Uint8Array> {
-  const object = await bucket.get(key).catch((cause: unknown) => {
+  const unreadable = (cause: unknown): never => {
     throw new GuardError('detector_unavailable', 'the artefact store cannot be read', { cause });
-  });
+  };
+  const object = await bucket.get(key).catch(unreadable);
   if (object === null) throw new GuardError('detector_unavailable', 'there is no detector artefact');
-  return new Uint8Array(await object.arrayBuffer());
+  return new Uint8Array(await object.arrayBuffer().catch(unreadable));
 }

@@ -9,6 +9,7 @@ import {
   sameScore,
 } from '../clients/artefact-store.ts';
 import { parseDetectorConfig } from '../config.ts';
+import { keepFirst } from './keep-first.ts';
 import { openOrtSession, runOrtSession } from './ort-runtime.ts';
 
 type Session = Awaited<ReturnType<typeof openOrtSession>>;
@@ -24,11 +25,13 @@ export class DetectorWorker extends WorkerEntrypoint<object> {
     let known = sessions.get(artefactKey);
     if (known === undefined) {
       store ??= await openStore(this.env);
-      const opening = store.load(artefactKey).then(openChecked);
+      const opening = store
+        .load(artefactKey)
+        .then(openChecked)
+        .then((opened) => keepFirst(sessions, artefactKey, opened));
       // A start that other requests wait for must not end with the request that began it.
       this.ctx.waitUntil(opening.catch(() => undefined));
       known = await opening;
-      sessions.set(artefactKey, known);
     }
     if (known.digest !== artefactDigest) {
       throw new GuardError('conflict', 'the edge and the detector Worker hold different artefacts');

@@ -40,12 +40,13 @@ export async function checkReadiness(
 }
 
 async function checkModel(model: GuardedModel, services: GuardServices) {
-  const loaded = await loadDetector(model, services);
+  const deadlineAt = Date.now() + readinessTimeoutMs;
+  const loaded = await loadDetector({ model, deadlineAt }, services);
   const { artefact, planDigest } = loaded;
   const { digest: modelDigest } = artefact.model;
   await services.extractor.checkServes(
     { name: model.name, modelDigest, noiseKeyId: services.noiseKey.id, planDigest },
-    Date.now() + readinessTimeoutMs,
+    deadlineAt,
   );
   // Also warms the detector Worker, so that the first request does not pay for its start.
   const vectors = Float64Array.from(artefact.self_check.vectors[0]);

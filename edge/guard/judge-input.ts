@@ -9,6 +9,7 @@ import { failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { scoreInput } from './score-input.ts';
 import { validateInput } from './validate-input.ts';
+import { withinDeadline } from './within-deadline.ts';
 
 /** A request to judge, its body read whole. */
 export interface JudgedRequest {
@@ -44,7 +45,7 @@ export async function judgeInput(request: JudgedRequest, services: GuardServices
   let loaded: LoadedArtefact | undefined;
   services.metrics.pending.inc();
   try {
-    loaded = await loadDetector(model, services);
+    loaded = await loadDetector({ model, deadlineAt }, services);
     const input = validateInput(request, loaded.artefact);
     const scored = await scoreInput({ loaded, input, deadlineAt }, services);
     return { verdict: scoredVerdict(head(), { scored, loaded, noiseKeyId }), error: undefined };
@@ -65,16 +66,18 @@ export async function judgeInput(request: JudgedRequest, services: GuardServices
 
 /**
  * Loads the detector of a model.
- * @throws GuardError `detector_unavailable` where it has none, or one of another name
+ * @param deadlineAt instant of `Date.now()`
+ * @throws GuardError `detector_unavailable` where it has none, or one of another name; `deadline_exceeded`
  */
 export async function loadDetector(
-  model: GuardedModel,
+  { model, deadlineAt }: { readonly model: GuardedModel; readonly deadlineAt: number },
   { artefacts, metrics }: Pick<GuardServices, 'artefacts' | 'metrics'>,
 ): Promise<LoadedArtefact> {
   if (model.artefactKey === undefined) {
     throw new GuardError('detector_unavailable', 'no detector is configured for this model');
   }
-  const loaded = await artefacts.load(model.artefactKey);
+  const loading = artefacts.load(model.artefactKey);
+  const loaded = await withinDeadline(loading, deadlineAt, 'loading the detector');
   const { artefact, digest } = loaded;
   if (artefact.model.name !== model.name) {
     throw new GuardError('detector_unavailable', 'the detector was made for a model of another name');

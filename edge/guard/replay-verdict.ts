@@ -47,7 +47,8 @@ export async function replayVerdict(
   if (detector.noise_key_id !== services.noiseKey.id) {
     throw new GuardError('conflict', 'the verdict was made with another noise key');
   }
-  const loaded = await loadDetector(model, services);
+  const deadlineAt = Date.now() + services.guardTimeoutMs;
+  const loaded = await loadDetector({ model, deadlineAt }, services);
   if (loaded.digest !== detector.artefact) {
     throw new GuardError('conflict', 'the verdict was made with another detector artefact');
   }
@@ -55,7 +56,6 @@ export async function replayVerdict(
   if (input.rows !== recorded.rows.length) {
     throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
   }
-  const deadlineAt = Date.now() + services.guardTimeoutMs;
   const scored = await scoreInput({ loaded, input, deadlineAt, only: scorer }, services);
   if (scored.compiledDigest !== detector.compiled_digest) {
     throw new GuardError('conflict', 'the verdict was made with another compiled model');
