@@ -7,13 +7,15 @@ import type { JudgedRequest, Judgement } from './judge-input.ts';
 /** Records a judgement. An audit that cannot be written is logged and counted, and changes no answer. */
 export async function recordVerdict(
   { verdict }: Judgement,
-  { model, body }: Pick<JudgedRequest, 'model' | 'body'>,
+  { model, body, enforces }: Pick<JudgedRequest, 'model' | 'body' | 'enforces'>,
   { audit, metrics }: Pick<GuardServices, 'audit' | 'metrics'>,
 ): Promise<void> {
   metrics.requests.inc({ model: model.name, mode: verdict.mode, verdict: verdict.verdict });
   metrics.durations.observe({ stage: 'total' }, verdict.timings_ms.total / 1000);
   if (verdict.failure !== null) {
-    const outcome = verdict.enforced ? 'blocked' : 'allowed';
+    const forwarded = verdict.enforced ? 'blocked' : 'allowed';
+    // Where only a verdict was asked for there is nothing to allow.
+    const outcome = enforces ? forwarded : 'reported';
     metrics.failures.inc({ class: verdict.failure.class, policy_outcome: outcome });
   } else {
     metrics.durations.observe({ stage: 'extract' }, verdict.timings_ms.extract / 1000);

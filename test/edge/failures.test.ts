@@ -217,6 +217,8 @@ describe('a gpu-worker', () => {
     expect((await guarded.infer('shadow')).status).toBe(200);
     guarded.upstream.received.length = 0;
     await guarded.extractor.revive();
+    // What a readiness check found counts for a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
     expect((await guarded.call('/v2/health/ready')).status).toBe(200);
     expect((await guarded.infer('enforce')).status).toBe(200);
   });
