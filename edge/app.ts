@@ -5,7 +5,7 @@ import { requestId } from 'hono/request-id';
 import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, authenticateOperator, operatorPaths } from './authenticate.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { App, AppEnv } from './routes/app-env.ts';
 import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
@@ -18,7 +18,7 @@ import { addVerdictRoutes } from './routes/verdicts.ts';
 
 /** Makes the application. */
 export function createApp(dependencies: Dependencies): App {
-  const { apiToken, services } = dependencies;
+  const { services } = dependencies;
   const app: App = new OpenAPIHono<AppEnv>({ strict: true });
   app.use(requestId({ limitLength: 128 }));
   app.use(async (context, next) => {
@@ -44,7 +44,8 @@ export function createApp(dependencies: Dependencies): App {
     }),
   );
   addHealthRoutes(app, dependencies);
-  app.use(authenticate(apiToken));
+  for (const path of operatorPaths) app.use(path, authenticateOperator(dependencies));
+  app.use(authenticate(dependencies));
   addMetadataRoutes(app, dependencies);
   addInferRoutes(app, dependencies);
   addGuardVerdictsRoute(app, dependencies);

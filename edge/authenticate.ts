@@ -1,18 +1,54 @@
-// Who may call: whoever shows the bearer token. Only the health probes are open.
+// Who may call: whoever shows the bearer token, and an operator's for what tells scores. Only the health probes are open.
 import { createMiddleware } from 'hono/factory';
 import { GuardError } from '../shared/errors.ts';
 import { sha256 } from '../shared/noise/noise-key.ts';
 import type { AppEnv } from './routes/app-env.ts';
 
-/** Lets a request pass that shows `token`; lets every request pass where there is none to show. */
-export function authenticate(token: string | undefined) {
-  const expected = token === undefined ? undefined : digestOf(token);
+/** Routes that tell scores: whoever can read them can climb them. */
+export const operatorPaths = ['/v1/verdicts/*', '/v1/guard/verdicts', '/metrics'] as const;
+
+/** The tokens that are asked for; undefined where none is. */
+export interface Tokens {
+  readonly apiToken: string | undefined;
+  readonly operatorToken: string | undefined;
+}
+
+/** Lets a request pass that shows the callers' token or the operators'; every request where callers need none. */
+export function authenticate({ apiToken, operatorToken }: Tokens) {
+  const showsApiToken = tokenCheck(apiToken);
+  const showsOperatorToken = tokenCheck(operatorToken);
   return createMiddleware<AppEnv>(async (context, next) => {
-    if (expected !== undefined && !(await shows(context.req.header('authorization'), await expected))) {
-      throw new GuardError('unauthorized', 'a valid bearer token is needed');
+    const shown = context.req.header('authorization');
+    const isKnown =
+      apiToken === undefined || (await showsApiToken(shown)) || (await showsOperatorToken(shown));
+    if (!isKnown) throw unauthorized();
+    await next();
+  });
+}
+
+/** Lets a request pass that shows the operators' token; every request where there is none. */
+export function authenticateOperator({ apiToken, operatorToken }: Tokens) {
+  const showsApiToken = tokenCheck(apiToken);
+  const showsOperatorToken = tokenCheck(operatorToken);
+  return createMiddleware<AppEnv>(async (context, next) => {
+    const shown = context.req.header('authorization');
+    if (operatorToken !== undefined && !(await showsOperatorToken(shown))) {
+      if (await showsApiToken(shown)) throw new GuardError('forbidden', 'the token of an operator is needed');
+      throw unauthorized();
     }
     await next();
   });
+}
+
+/** Makes the check of one token; no header shows a token that there is not. */
+function tokenCheck(token: string | undefined): (header: string | undefined) => Promise<boolean> {
+  if (token === undefined) return async () => false;
+  const expected = digestOf(token);
+  return async (header) => shows(header, await expected);
+}
+
+function unauthorized(): GuardError {
+  return new GuardError('unauthorized', 'a valid bearer token is needed');
 }
 
 async function shows(header: string | undefined, expected: Uint8Array): Promise<boolean> {

@@ -9,6 +9,8 @@ import type { D1Binding, DetectorBinding, R2Binding } from './bindings.ts';
 export interface GuardedModel {
   readonly name: string;
   readonly mode: GuardMode;
+  /** The version that the detector was made for, the only one that may be asked for by its number. */
+  readonly version: string | undefined;
   /** Key of its detector artefact in R2; a model in mode off may have none. */
   readonly artefactKey: string | undefined;
 }
@@ -23,6 +25,8 @@ export interface EdgeConfig {
   readonly models: ReadonlyMap<string, GuardedModel>;
   /** Bearer token that every caller must show; undefined where authentication is switched off. */
   readonly apiToken: string | undefined;
+  /** Bearer token that scores and figures need; undefined where every caller may read them. */
+  readonly operatorToken: string | undefined;
   readonly guardTimeoutMs: number;
   readonly noiseKeyHex: string;
   readonly artefactPublicKey: ArtefactPublicKeyText;
@@ -50,6 +54,8 @@ const modelsSchema = z
       // A name becomes a path segment of the upstream and of the gpu-worker.
       name: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
       mode: z.enum(guardModes).default('shadow'),
+      // It becomes one too.
+      version: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/).optional(),
       artefact: z.string().min(1).max(1024).optional(),
     }),
   )
@@ -95,6 +101,7 @@ const bindingsSchema = z
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
     ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
     API_TOKEN: secretSchema.min(16).optional(),
+    OPERATOR_TOKEN: secretSchema.min(16).optional(),
     UPSTREAM_TOKEN: secretSchema.optional(),
     DB: z.custom<D1Binding>(isBinding, 'must be a D1 database'),
     ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
@@ -103,6 +110,10 @@ const bindingsSchema = z
   .refine(({ AUTH, API_TOKEN }) => AUTH === 'none' || API_TOKEN !== undefined, {
     path: ['API_TOKEN'],
     message: 'is needed unless AUTH is none',
+  })
+  .refine(({ API_TOKEN, OPERATOR_TOKEN }) => OPERATOR_TOKEN === undefined || OPERATOR_TOKEN !== API_TOKEN, {
+    path: ['OPERATOR_TOKEN'],
+    message: 'must be another than API_TOKEN',
   });
 
 /**
@@ -113,7 +124,7 @@ const bindingsSchema = z
 export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
   const values = parseBindings(bindingsSchema, env);
   const models = values.GUARD_MODELS.map(
-    ({ name, mode, artefact }): GuardedModel => ({ name, mode, artefactKey: artefact }),
+    ({ name, mode, version, artefact }): GuardedModel => ({ name, mode, version, artefactKey: artefact }),
   );
   return {
     gpuWorker: { url: values.GPU_WORKER_URL, token: values.GPU_WORKER_TOKEN },
@@ -124,6 +135,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     },
     models: new Map(models.map((model) => [model.name, model])),
     apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
+    operatorToken: values.OPERATOR_TOKEN,
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     noiseKeyHex: values.NOISE_KEY,
     artefactPublicKey: values.ARTEFACT_PUBLIC_KEY,

@@ -13,6 +13,8 @@ import type { RouteDependencies } from './routes/app-env.ts';
 export interface Dependencies extends RouteDependencies {
   /** Bearer token of the callers; undefined where authentication is switched off. */
   readonly apiToken: string | undefined;
+  /** Bearer token of the operators; undefined where every caller is one. */
+  readonly operatorToken: string | undefined;
 }
 
 /** Makes the dependencies of one isolate. */
@@ -22,6 +24,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
   return {
     models: config.models,
     apiToken: config.apiToken,
+    operatorToken: config.operatorToken,
     services: {
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),

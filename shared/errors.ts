@@ -5,6 +5,7 @@ export const errorTable = {
   // The request.
   malformed_request: { status: 400, title: 'Malformed request' },
   unauthorized: { status: 401, title: 'Missing or wrong credentials' },
+  forbidden: { status: 403, title: 'Not allowed with these credentials' },
   blocked: { status: 403, title: 'Input refused by the guard' },
   unknown_model: { status: 404, title: 'Unknown model' },
   not_found: { status: 404, title: 'Not found' },

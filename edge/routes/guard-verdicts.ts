@@ -23,7 +23,7 @@ export function addGuardVerdictsRoute(app: App, { models, services }: RouteDepen
           description: 'What the score of this input means.',
           content: { 'application/json': { schema: verdictSchema } },
         },
-        ...problemAnswers(...guardErrors),
+        ...problemAnswers(...guardErrors, 'forbidden'),
       },
     }),
   );

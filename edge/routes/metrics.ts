@@ -15,7 +15,7 @@ export function addMetricsRoute(app: App, { services }: RouteDependencies): void
           description: 'Counters, gauges and histograms of this isolate.',
           content: { 'text/plain': { schema: z.string() } },
         },
-        ...problemAnswers('unauthorized'),
+        ...problemAnswers('unauthorized', 'forbidden'),
       },
     }),
   );

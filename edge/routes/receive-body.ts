@@ -10,9 +10,6 @@ import type { AppEnv } from './app-env.ts';
 /** What is read of a body that is too large, so that its sender gets to read the refusal. */
 const discardedBytesMax = 3 * bodyBytesMax;
 
-/** Versions become a path segment of the upstream. */
-const versionPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$/;
-
 /** @throws GuardError `unknown_model` */
 export function findModel(models: ReadonlyMap<string, GuardedModel>, name: string): GuardedModel {
   const model = models.get(name);
@@ -22,11 +19,13 @@ export function findModel(models: ReadonlyMap<string, GuardedModel>, name: strin
 
 /**
  * Path of a model on the upstream, built from what was checked and not from what was sent.
- * @throws GuardError `unknown_model` where the version cannot be one
+ * @throws GuardError `unknown_model` where the version is not the one that is configured
  */
-export function modelPath({ name }: GuardedModel, version: string | undefined): string {
+export function modelPath(model: GuardedModel, version: string | undefined): string {
+  const { name } = model;
   if (version === undefined) return `v2/models/${name}`;
-  if (!versionPattern.test(version)) {
+  // The detector was made for one version: it says nothing of the others.
+  if (version !== model.version) {
     throw new GuardError('unknown_model', 'there is no such version of the model');
   }
   return `v2/models/${name}/versions/${version}`;

@@ -24,7 +24,7 @@ export function addVerdictRoutes(app: App, { models, services }: RouteDependenci
         description: 'The verdict as it was recorded.',
         content: { 'application/json': { schema: verdictSchema } },
       },
-      ...problemAnswers('unauthorized', 'not_found'),
+      ...problemAnswers('unauthorized', 'forbidden', 'not_found'),
     },
   });
   app.openAPIRegistry.registerPath(readRoute);
@@ -42,7 +42,7 @@ export function addVerdictRoutes(app: App, { models, services }: RouteDependenci
         description: 'The recorded scores beside those of now.',
         content: { 'application/json': { schema: replaySchema } },
       },
-      ...problemAnswers(...guardErrors, 'not_found', 'conflict'),
+      ...problemAnswers(...guardErrors, 'forbidden', 'not_found', 'conflict'),
     },
   });
   app.openAPIRegistry.registerPath(replayRoute);

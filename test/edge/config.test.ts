@@ -44,6 +44,13 @@ describe('a complete configuration', () => {
     });
   });
 
+  it('may name the version of a model and a token of the operators', () => {
+    const GUARD_MODELS = '[{"name":"a","mode":"off","version":"3"}]';
+    const config = parseConfig({ ...complete, GUARD_MODELS, OPERATOR_TOKEN: 'secret-of-the-operators' });
+    expect(config.models.get('a')?.version).toBe('3');
+    expect(config.operatorToken).toBe('secret-of-the-operators');
+  });
+
   it('may switch authentication off only by saying so', () => {
     expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).apiToken).toBeUndefined();
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
@@ -78,6 +85,13 @@ describe('a configuration', () => {
     ['a short noise key', { NOISE_KEY: 'abcd' }, 'NOISE_KEY'],
     ['an authentication that does not exist', { AUTH: 'off' }, 'AUTH'],
     ['a short token', { API_TOKEN: 'short' }, 'API_TOKEN'],
+    ['a short token of the operators', { OPERATOR_TOKEN: 'short' }, 'OPERATOR_TOKEN'],
+    ['one token for callers and operators', { OPERATOR_TOKEN: complete.API_TOKEN }, 'OPERATOR_TOKEN'],
+    [
+      'a version that leaves its path',
+      { GUARD_MODELS: '[{"name":"a","mode":"off","version":"1/../2"}]' },
+      'GUARD_MODELS.0.version',
+    ],
     ['a time that is none', { GUARD_TIMEOUT_MS: '2s' }, 'GUARD_TIMEOUT_MS'],
     ['a time of nothing', { UPSTREAM_TIMEOUT_MS: '0' }, 'UPSTREAM_TIMEOUT_MS'],
     ['no database', { DB: undefined }, 'DB'],

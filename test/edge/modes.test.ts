@@ -102,11 +102,17 @@ describe('headers', () => {
       'x-guard-mode': 'off',
       'x-custom': 'kept',
       te: 'trailers',
+      'x-http-method-override': 'DELETE',
+      'x-original-url': '/v2/repository/index',
+      'x-rewrite-url': '/v2/repository/index',
+      'x-envoy-original-path': '/v2/repository/index',
       traceparent: `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-01`,
       'x-request-id': 'request-7',
     });
     const [{ headers }] = guarded.upstream.received;
     expect(Object.keys(headers).filter((name) => name.startsWith('x-guard-'))).toEqual([]);
+    const overrides = /^x-(http-method-override|original-url|rewrite-url|envoy-)/;
+    expect(Object.keys(headers).filter((name) => overrides.test(name))).toEqual([]);
     expect(headers).toMatchObject({ 'x-custom': 'kept', 'x-request-id': 'request-7' });
     expect(headers.traceparent).toContain('ab'.repeat(16));
     expect(headers.te).toBeUndefined();
@@ -152,5 +158,16 @@ describe('the upstream', () => {
     const answer = await guarded.call(path, { method: 'POST', body: jsonBody(), headers });
     expect(answer.status).toBe(200);
     expect(guarded.upstream.received[0].path).toBe(path);
+  });
+
+  it('is not asked for a version that the detector was not made for', async () => {
+    const headers = { 'content-type': 'application/json' };
+    for (const version of ['2', '03', '3.0']) {
+      const path = `/v2/models/enforce/versions/${version}/infer`;
+      const answer = await guarded.call(path, { method: 'POST', body: jsonBody(), headers });
+      expect(answer.status, version).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: 'unknown_model' });
+    }
+    expect(guarded.upstream.received).toEqual([]);
   });
 });

@@ -17,6 +17,17 @@ describe('a probe', () => {
   );
 });
 
+describe('readiness', () => {
+  it('is checked once a second at most, however often it is asked for', async () => {
+    expect((await guarded.call('/v2/health/ready')).status).toBe(200);
+    guarded.extractor.received.length = 0;
+    const asked = Array.from({ length: 20 }, () => guarded.call('/readyz'));
+    for (const answer of await Promise.all(asked)) expect(answer.status).toBe(200);
+    // One check asks two models twice; a second may have passed since the last.
+    expect(guarded.extractor.received.length).toBeLessThanOrEqual(4);
+  });
+});
+
 describe('everything else', () => {
   it.each(['/v2', '/metrics', '/openapi.json', '/v2/models/off', '/v1/verdicts/x', '/nowhere'])(
     '%s needs the token',
@@ -63,12 +74,19 @@ describe('metadata', () => {
   });
 
   it('of a model is the upstream’s, under the same path', async () => {
-    for (const path of ['/v2/models/enforce', '/v2/models/enforce/versions/2']) {
+    for (const path of ['/v2/models/enforce', '/v2/models/enforce/versions/3']) {
       const answer = await guarded.call(path);
       expect(answer.status).toBe(200);
       expect(guarded.upstream.received.at(-1)).toMatchObject({ method: 'GET', path });
       await answer.arrayBuffer();
     }
+  });
+
+  it('of a version that is not configured is not found, and the upstream is not asked', async () => {
+    for (const action of ['', '/ready']) {
+      expect((await guarded.call(`/v2/models/enforce/versions/2${action}`)).status, action).toBe(404);
+    }
+    expect(guarded.upstream.received).toEqual([]);
   });
 
   it('of a model that is not configured is not found, and the upstream is not asked', async () => {
@@ -112,6 +130,8 @@ describe('metrics', () => {
     await guarded.infer('enforce', jsonBody([restlessInput]));
     await guarded.infer('enforce', '{');
     await guarded.infer('off');
+    const asked = { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } };
+    await guarded.call('/v1/guard/verdicts?model=enforce', asked);
     // The verdict is recorded after the answer.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const answer = await guarded.call('/metrics');
@@ -121,6 +141,7 @@ describe('metrics', () => {
       /guard_requests_total\{model="enforce",mode="enforce",verdict="block"\} \d/,
       /guard_requests_total\{model="off",mode="off",verdict="not_scored"\} \d/,
       /guard_failures_total\{class="unsupported_input",policy_outcome="blocked"\} \d/,
+      /guard_failures_total\{class="unsupported_input",policy_outcome="reported"\} \d/,
       /guard_rejected_total\{reason="blocked"\} \d/,
       /guard_pending_requests 0/,
       /guard_detection_duration_seconds_bucket\{le="0.0025",stage="extract"\} \d/,

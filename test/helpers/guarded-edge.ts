@@ -83,7 +83,12 @@ export function guardedEdge({
     guarded.canned = { modelDigest, noiseKeyId, planDigest: await planDigest(plan), classes: 10 };
     guarded.extractor = await startCannedExtractor(guarded.canned);
     guarded.upstream = await startFixtureServer(upstreamAnswers);
-    const models = modes.map((mode) => ({ name: mode, mode, artefact: `detectors/${mode}.json` }));
+    const models = modes.map((mode) => ({
+      name: mode,
+      mode,
+      version: '3',
+      artefact: `detectors/${mode}.json`,
+    }));
     const artefacts = await Promise.all(
       modes.map(async (model) => {
         const usual = { model, modelDigest, inputShape, classes: 10, plan, threshold: 0 };
