@@ -78,15 +78,21 @@ describe('the vector of a plan', () => {
   });
 });
 
-describe('an artefact from before there were transforms', () => {
-  it('parses as a plan without them, and scores as it did', () => {
-    const file = new URL('../../../gpu-worker/demo/assets/mnist-lenet5.detector.json', import.meta.url);
-    const artefact = detectorArtefactSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+describe('stored artefacts', () => {
+  const file = new URL('../../../gpu-worker/demo/assets/mnist-lenet5.detector.json', import.meta.url);
+  const stored = JSON.parse(readFileSync(file, 'utf8'));
+
+  it('of a plan from before there were transforms parse as a plan without them', () => {
+    const { transforms: _transforms, ...plan } = stored.plan;
+    const artefact = detectorArtefactSchema.parse({ ...stored, plan });
     expect(artefact.plan).toMatchObject({ transforms: [] });
     expect(artefact.plan.transforms_key_id).toBeUndefined();
-    const { vector, model, plan, self_check: check } = artefact;
+  });
+
+  it('have vectors of the length that their plan gives, and reproduce their own scores', () => {
+    const { vector, model, plan, self_check: check, ...artefact } = detectorArtefactSchema.parse(stored);
     expect(planVectorLength(vector.design, { classes: model.classes, plan })).toBe(vector.length);
-    const mlp = mlpOfArtefact(artefact);
+    const mlp = mlpOfArtefact({ ...artefact, vector });
     for (const [index, entries] of check.vectors.entries()) {
       expect(mlpScore(mlp, entries)).toBeCloseTo(check.scores[index], 9);
     }
