@@ -37,11 +37,13 @@ describe('adversarial examples of other tools', () => {
   }, 120_000);
   afterAll(() => rm(folder, { recursive: true }));
 
+  const detector = (...words: string[]) =>
+    nccrGuard('detector', ...words.flatMap((text) => text.split(' ').filter(Boolean)));
   const calibrate = (examples: string, ...more: string[]) =>
-    nccrGuard(
-      ...['detector', 'calibrate', lenetFile, '--name', 'digits', '--vector', 'rank-gaps', '--images', '200'],
-      ...['--dataset', 'synthetic-digits:200', '--layout', 'nhwc', '--adversarial', file(examples)],
-      ...['--out', file('detector.json'), '--json', ...more],
+    detector(
+      `calibrate ${lenetFile} --name digits --vector rank-gaps --images 200 --dataset synthetic-digits:200`,
+      `--layout nhwc --adversarial ${file(examples)} --out ${file('detector.json')} --json`,
+      more.join(' '),
     );
 
   it('train a detector and test one', async () => {
@@ -50,9 +52,9 @@ describe('adversarial examples of other tools', () => {
     expect(JSON.parse(made.stdout).calibration.attacks).toEqual([
       expect.stringMatching(/^foreign:.*pgd\.npz$/),
     ]);
-    const tested = await nccrGuard(
-      ...['detector', 'evaluate', lenetFile, '--detector', file('detector.json'), '--layout', 'nhwc'],
-      ...['--dataset', 'synthetic-digits:100', '--images', '100', '--adversarial', file('pgd.npz'), '--json'],
+    const tested = await detector(
+      `evaluate ${lenetFile} --detector ${file('detector.json')} --layout nhwc --json`,
+      `--dataset synthetic-digits:100 --images 100 --adversarial ${file('pgd.npz')}`,
     );
     const { attacks } = JSON.parse(tested.stdout);
     expect(attacks).toHaveLength(1);
