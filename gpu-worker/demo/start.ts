@@ -40,6 +40,7 @@ const modeNote: Readonly<Record<GuardMode, string>> = {
 };
 
 const children: ServerChild[] = [];
+let stopping = false;
 
 async function main(): Promise<number> {
   const options = parseOptions();
@@ -55,6 +56,7 @@ async function main(): Promise<number> {
     if (error.code === 'internal') console.error(thrown);
     return 1;
   } finally {
+    stopping = true;
     // The front door first, so that nothing comes in any more while the rest stops.
     for (const child of children.reverse()) await child.stop();
   }
@@ -112,9 +114,9 @@ async function demo(options: DemoOptions): Promise<number> {
   const [upstream, gpuWorker, frontDoor] = children;
   // Without one of its neighbours the guard still answers, and what it answers is worth seeing.
   for (const { ended } of [upstream, gpuWorker]) {
-    void ended.then((how) =>
-      console.error(`${how}: the guard goes on without it; start again to have it back`),
-    );
+    void ended.then((how) => {
+      if (!stopping) console.error(`${how}: the guard goes on without it; start again to have it back`);
+    });
   }
   return childFailure([frontDoor]);
 }

@@ -92,6 +92,7 @@ it('serves at the printed addresses until SIGTERM, and leaves no process behind'
   expect(below.length).toBeGreaterThanOrEqual(4);
   demo.child.kill('SIGTERM');
   expect(await demo.exited).toBe(0);
+  expect(demo.lines.join('\n')).not.toContain('goes on without');
   expect(await leftOf(below)).toEqual([]);
 });
 
