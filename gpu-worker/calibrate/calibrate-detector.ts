@@ -6,6 +6,7 @@ import { type Mlp, packLayer, parameterCount } from '../../shared/detector/mlp.t
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
+import type { RunAttack } from '../attacks/run-attack.ts';
 import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
@@ -22,6 +23,8 @@ export interface CalibrationInputs {
   readonly dataset: Dataset;
   /** Examples that other tools made: where there are any, they take the place of the recipe's own attacks. */
   readonly foreign?: readonly ForeignExamples[];
+  /** How attacks are run; each time anew where it is not given. */
+  readonly run?: RunAttack | undefined;
 }
 
 /** What the operator chooses. */
@@ -51,7 +54,7 @@ const selfCheckVectors = 16;
  * @see NCCR, section 5.1
  */
 export async function calibrateDetector(
-  { extractor, target, dataset, foreign = [] }: CalibrationInputs,
+  { extractor, target, dataset, foreign = [], run }: CalibrationInputs,
   options: CalibrationOptions,
   onStage: StageProgress,
 ): Promise<DetectorArtefact> {
@@ -61,15 +64,16 @@ export async function calibrateDetector(
   const [trainingSet, thresholdSet] = splitDataset(dataset, options);
   const correct = await correctRows(target, trainingSet);
   const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
-  const context = { target, dataset: correct, budgets, noise, seed, made: new Map<string, Float32Array>() };
+  const made = new Map<string, Float32Array>();
+  const context = { target, dataset: correct, budgets, noise, seed, made, run };
   const own = recipe.pools.filter(({ adversarial }) => !adversarial || foreign.length === 0);
-  const made = await poolInputs(own, context, onStage);
+  const filled = await poolInputs(own, context, onStage);
   if (foreign.length > 0) {
     const parts = await Promise.all(foreign.map((examples) => wrongForeign(target, examples)));
-    made.push({ adversarial: true, mass: 1, parts });
+    filled.push({ adversarial: true, mass: 1, parts });
   }
   const pools: PoolVectors[] = [];
-  for (const { adversarial, mass, parts } of made) {
+  for (const { adversarial, mass, parts } of filled) {
     const vectors: RowVectors[] = [];
     for (const inputs of parts) {
       const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;

@@ -4,8 +4,9 @@ import { GuardError } from '../../shared/errors.ts';
 import { normal, permutation, seededRandom } from '../../shared/maths/random.ts';
 import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
 import { type AttackExamples, clipTo, predictedLabel } from '../attacks/attack.ts';
-import { type AttackName, attacksByName } from '../attacks/attack-by-name.ts';
+import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
+import { type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import { shiftImagesAtRandom } from '../datasets/clean-shifts.ts';
 import { type Dataset, selectDatasetRows } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
@@ -26,6 +27,8 @@ export interface SourceContext {
   readonly seed: number;
   /** Inputs already made, by their source: recipes share sources. */
   readonly made: Map<string, Float32Array>;
+  /** How attacks are run; each time anew where it is not given. */
+  readonly run?: RunAttack | undefined;
 }
 
 /** The inputs of one pool. */
@@ -122,11 +125,18 @@ export async function attackDataset(
     dataset,
     epsilon,
     seed,
-  }: { target: AttackTarget; dataset: Dataset; epsilon: number; seed: number },
+    run = runAttack,
+  }: {
+    target: AttackTarget;
+    dataset: Dataset;
+    epsilon: number;
+    seed: number;
+    run?: RunAttack | undefined;
+  },
   onProgress: (share: number) => void,
 ): Promise<AttackExamples> {
   const attacked = { inputs: dataset.inputs, labels: dataset.labels };
-  const examples = await attacksByName[attack].run(target, attacked, { epsilon, seed, onProgress });
+  const examples = await run(attack, target, attacked, { epsilon, seed, onProgress });
   onProgress(1);
   if (!examples.success.includes(1)) throw neverSucceeded(attack, dataset);
   return examples;
@@ -137,7 +147,7 @@ async function sourceInputs(
   context: SourceContext,
   onProgress: (share: number) => void,
 ): Promise<Float32Array> {
-  const { target, seed } = context;
+  const { target, seed, run = runAttack } = context;
   const dataset = shareOf(context.dataset, source.share, seed);
   switch (source.kind) {
     case 'clean':
@@ -160,7 +170,7 @@ async function sourceInputs(
         const attacked = { inputs: part.dataset.inputs, labels: part.dataset.labels };
         const inner = (share: number) => onProgress((index + share) / parts.length);
         const options = { epsilon: part.epsilon, seed: seed + index, onProgress: inner };
-        found.push(successfulInputs(await attacksByName[source.attack].run(target, attacked, options)));
+        found.push(successfulInputs(await run(source.attack, target, attacked, options)));
       }
       const examples = concatenateFloats(found);
       if (examples.length === 0) throw neverSucceeded(source.attack, dataset);

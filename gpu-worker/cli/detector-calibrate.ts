@@ -4,6 +4,7 @@ import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detecto
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork } from './detector-work.ts';
+import { addExamplesOption } from './kept-examples.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -33,6 +34,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly seed: number;
   readonly detectorVersion: string;
   readonly out: string;
+  readonly examples?: string;
   readonly json?: boolean;
 }
 
@@ -66,6 +68,7 @@ export function detectorCalibrateCommand(): Command {
     .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
     .option('--json', 'print the result as JSON');
   addSigningOptions(command, { required: false });
+  addExamplesOption(command);
   return addPlanOptions(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
 }
 
@@ -78,10 +81,10 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const plan = planOfOptions(options, { design: options.vector, channels: dataset.inputShape[0] });
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
-  const work = await openDetectorWork(model, { name, plan, seed });
+  const work = await openDetectorWork(model, { name, plan, seed, examples: options.examples });
   try {
     const calibrated = await calibrateDetector(
-      { extractor: work.extractor, target: work.target, dataset, foreign },
+      { ...work, dataset, foreign },
       {
         design: options.vector,
         targetFpr: options.targetFpr,

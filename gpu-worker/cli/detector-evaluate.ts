@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
+import { addExamplesOption } from './kept-examples.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -27,6 +28,7 @@ interface EvaluateOptions {
   readonly adversarial: readonly string[];
   readonly epsilon?: number;
   readonly out?: string;
+  readonly examples?: string;
   readonly json?: boolean;
 }
 
@@ -68,7 +70,7 @@ export function detectorEvaluateCommand(): Command {
     .option('--seed <number>', 'seed of the draw and the noise', positiveInteger, 2)
     .option('--out <file>', 'write the report as JSON')
     .option('--json', 'print the report as JSON');
-  return addForeignOption(addDatasetOptions(command, 'test')).action(run);
+  return addExamplesOption(addForeignOption(addDatasetOptions(command, 'test'))).action(run);
 }
 
 async function run(path: string, options: EvaluateOptions): Promise<void> {
@@ -78,10 +80,15 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   const display = progressDisplay({ quiet: options.json === true });
   const { name, input_shape: inputShape } = artefact.model;
   const foreign = await foreignOfOptions(options, { inputShape, range: artefact.plan.input_range });
-  const work = await openDetectorWork(model, { name, plan: artefact.plan, seed: options.seed });
+  const work = await openDetectorWork(model, {
+    name,
+    plan: artefact.plan,
+    seed: options.seed,
+    examples: options.examples,
+  });
   try {
     const report = await evaluateDetector(
-      { artefact, extractor: work.extractor, target: work.target, dataset, foreign },
+      { ...work, artefact, dataset, foreign },
       {
         images: options.images,
         seed: options.seed,

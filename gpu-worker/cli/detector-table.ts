@@ -12,6 +12,7 @@ import { reportedShifts } from '../datasets/clean-shifts.ts';
 import { detectionTable, type TestAttack } from '../evaluate/detection-table.ts';
 import { writeReportPage } from './detector-report.ts';
 import { openDetectorWork } from './detector-work.ts';
+import { addExamplesOption } from './kept-examples.ts';
 import {
   addDatasetOptions,
   type DatasetOptions,
@@ -37,6 +38,7 @@ interface TableCommandOptions extends DatasetOptions {
   readonly design: readonly VectorDesign[];
   readonly out?: string;
   readonly html?: string;
+  readonly examples?: string;
   readonly json?: boolean;
 }
 
@@ -73,7 +75,7 @@ export function detectorTableCommand(): Command {
     .option('--out <file>', 'write the table as JSON')
     .option('--html <file>', 'write the report as one page')
     .option('--json', 'print the table as JSON');
-  return addDatasetOptions(command, 'train').action(run);
+  return addExamplesOption(addDatasetOptions(command, 'train')).action(run);
 }
 
 async function run(path: string, options: TableCommandOptions): Promise<void> {
@@ -91,10 +93,10 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     taps: [],
   });
   const display = progressDisplay({ quiet: options.json === true });
-  const work = await openDetectorWork(model, { name: path, plan, seed: 1 });
+  const work = await openDetectorWork(model, { name: path, plan, seed: 1, examples: options.examples });
   try {
     const table = await detectionTable(
-      { extractor: work.extractor, target: work.target, training, test },
+      { ...work, training, test },
       {
         designs: options.design.length > 0 ? options.design : vectorDesigns,
         seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),

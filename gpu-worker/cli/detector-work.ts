@@ -5,34 +5,56 @@ import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { importNoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
+import { type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
 import { gradientModel } from '../onnx/input-gradient.ts';
+import { keptExamples } from './kept-examples.ts';
 
 /** A model ready to be extracted from and attacked. */
 export interface DetectorWork {
   readonly extractor: Extractor;
   readonly target: AttackTarget;
+  /** Runs attacks, by way of the folder of examples where one is named. */
+  readonly run: RunAttack;
   close(): Promise<void>;
+}
+
+/** What a model is opened for. */
+export interface DetectorWorkOptions {
+  readonly name: string;
+  readonly plan: ExtractionPlan;
+  readonly seed: number;
+  /** Folder of examples: see `keptExamples`. */
+  readonly examples?: string | undefined;
 }
 
 /**
  * Compiles and loads a model under a noise key that is a function of the seed, so that a run can be repeated.
  *
  * The key of a deployment is another one: the detector learns how a model reacts to noise of a kind, not to one bank.
- * @throws GuardError `invalid_model` or `unsupported_operator`
+ * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made
  */
 export async function openDetectorWork(
   model: Uint8Array,
-  { name, plan, seed }: { name: string; plan: ExtractionPlan; seed: number },
+  { name, plan, seed, examples }: DetectorWorkOptions,
 ): Promise<DetectorWork> {
   const engine = await createOrtEngine({});
   try {
     const noiseKey = await importNoiseKey(
       createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest(),
     );
+    const run =
+      examples === undefined
+        ? runAttack
+        : await keptExamples({
+            folder: examples,
+            modelDigest: await sha256Digest(model),
+            runtime: engine.info.id,
+            onDamaged: (detail) => console.error(`nccr-guard: ${detail}`),
+          });
     const { bytes, compiled } = await compileModel(model, { name, plan, noiseKey, engine });
     const [extractor, forward, gradient] = await Promise.all([
       engine.load(bytes),
@@ -45,6 +67,7 @@ export async function openDetectorWork(
     return {
       extractor: { model: extractor, compiled, noiseKey },
       target: attackTarget({ forward, gradient, loadHead }, { inputShape, classes, range: plan.input_range }),
+      run,
       close: () => engine.close(),
     };
   } catch (cause) {

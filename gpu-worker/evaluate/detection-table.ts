@@ -12,6 +12,7 @@ import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
+import type { RunAttack } from '../attacks/run-attack.ts';
 import {
   designVectors,
   type ExtractedRows,
@@ -44,6 +45,8 @@ export interface TableInputs {
   readonly target: AttackTarget;
   readonly training: Dataset;
   readonly test: Dataset;
+  /** How attacks are run; each time anew where it is not given. */
+  readonly run?: RunAttack | undefined;
 }
 
 /** A set of adversarial examples of the table: an attack, at a radius where it keeps to one. */
@@ -77,7 +80,7 @@ type Scorer = (rows: ExtractedRows) => Float64Array;
  * @see NCCR, section 5.1, tables 3 and 4
  */
 export async function detectionTable(
-  { extractor, target, training, test }: TableInputs,
+  { extractor, target, training, test, run }: TableInputs,
   options: TableOptions,
   onStage: StageProgress,
 ): Promise<DetectionTable> {
@@ -88,7 +91,7 @@ export async function detectionTable(
     extractRows(extractor, inputs, (share) => onStage(`extract ${stage}`, share));
   const [trainingSet, thresholdSet] = draw(training, [options.trainingImages, options.thresholdImages], 1);
   const [testSet] = draw(test, [options.testImages], 2);
-  const scorers = await trainScorers({ extractor, target, dataset: trainingSet }, options, onStage);
+  const scorers = await trainScorers({ extractor, target, dataset: trainingSet, run }, options, onStage);
   const threshold = await extracted(thresholdSet.inputs, 'threshold set');
   const clean = await extracted(testSet.inputs, 'clean');
   const predicted = predictedLabels(clean);
@@ -98,7 +101,7 @@ export async function detectionTable(
   const rows: TableRow[] = [];
   for (const { attack, epsilon = 0 } of options.attacks) {
     const name = epsilon === 0 ? attack : `${attack} @${epsilon.toFixed(4)}`;
-    const on = { target, dataset: attackedSet, epsilon, seed: 3 };
+    const on = { target, dataset: attackedSet, epsilon, seed: 3, run };
     const examples = await attackDataset(attack, on, (share) => onStage(`attack ${name}`, share));
     const found = await extracted(successfulInputs(examples), name);
     const cells = compareScores(scorers, { found, clean, right });
@@ -147,7 +150,12 @@ function draw(dataset: Dataset, counts: readonly number[], seed: number): Datase
 
 /** Trains every design once a seed, and adds the baselines that the logits alone give. */
 async function trainScorers(
-  { extractor, target, dataset }: { extractor: Extractor; target: AttackTarget; dataset: Dataset },
+  {
+    extractor,
+    target,
+    dataset,
+    run,
+  }: { extractor: Extractor; target: AttackTarget; dataset: Dataset; run: RunAttack | undefined },
   { designs, seeds, budgets }: TableOptions,
   onStage: StageProgress,
 ): Promise<Map<string, Scorer[]>> {
@@ -164,7 +172,7 @@ async function trainScorers(
     const recipe = trainingRecipes[design];
     const inputs = await poolInputs(
       recipe.pools,
-      { target, dataset: correct, budgets, noise, seed: 10, made },
+      { target, dataset: correct, budgets, noise, seed: 10, made, run },
       onStage,
     );
     const pools: PoolVectors[] = [];

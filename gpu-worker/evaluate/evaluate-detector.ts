@@ -6,6 +6,7 @@ import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
+import type { RunAttack } from '../attacks/run-attack.ts';
 import {
   designVectors,
   type ExtractedRows,
@@ -36,6 +37,8 @@ export interface EvaluationInputs {
   readonly dataset: Dataset;
   /** Examples that other tools made, each file a row of the report. */
   readonly foreign?: readonly ForeignExamples[];
+  /** How attacks are run; each time anew where it is not given. */
+  readonly run?: RunAttack | undefined;
 }
 
 /** What the operator chooses. */
@@ -91,7 +94,7 @@ export interface EvaluationReport {
  * @see NCCR, section 5.1
  */
 export async function evaluateDetector(
-  { artefact, extractor, target, dataset, foreign = [] }: EvaluationInputs,
+  { artefact, extractor, target, dataset, foreign = [], run }: EvaluationInputs,
   { images, seed, attacks, epsilon }: EvaluationOptions,
   onStage: StageProgress,
 ): Promise<EvaluationReport> {
@@ -120,7 +123,7 @@ export async function evaluateDetector(
   const correct = await correctRows(target, tested);
   const reports: AttackReport[] = [];
   for (const attack of attacks) {
-    const on = { target, dataset: correct, epsilon, seed };
+    const on = { target, dataset: correct, epsilon, seed, run };
     const examples = await attackDataset(attack, on, (share) => onStage(`attack ${attack}`, share));
     const found = await measure(successfulInputs(examples), `extract ${attack}`);
     const measured = { attack, artefact, clean, found: pick(found), epsilon: medianSuccess(examples) };
