@@ -18,6 +18,8 @@ export const nameCharactersMax = 256;
 export const copiesMax = 64;
 /** Rows of one noise bank; a row is drawn by a 16-bit word. */
 export const bankRowsMax = 65_536;
+/** Units that the taps of a plan read in all: three numbers each for every input, and a detector has not the parameters for more. */
+export const tapUnitsMax = 8_192;
 /** Bytes that the gpu-worker accepts: a batch with its copies' row numbers, with room for large images. */
 export const extractionBytesMax = 64 * 1024 * 1024;
 /** Parameters of the detector (paper, section 5.1). */

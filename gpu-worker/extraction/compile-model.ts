@@ -96,7 +96,7 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
   appendCopies(graph, { input, range: plan.input_range, sources });
   graph.op('Reshape', [logits, graph.ints([-1, copies + 1, classes])], {}, compiledTensors.logits);
   graph.output(compiledTensors.logits, ['R', copies + 1, classes]);
-  if (taps.length > 0) appendTaps(graph, taps, copies);
+  if (taps.length > 0) appendTaps(graph, taps, plan);
   tidyGraph(graph.model);
   const entry = { key: compiledModelKey, value: JSON.stringify(compiled) };
   graph.model.metadataProps.push(create(StringStringEntryProtoSchema, entry));

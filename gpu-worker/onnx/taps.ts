@@ -1,6 +1,13 @@
 // The taps of a compiled graph: activations reduced to a few numbers, where they are computed.
 import { assert } from '../../shared/assert.ts';
-import { changeColumns, compiledTensors, type Tap } from '../../shared/contracts/extraction.ts';
+import {
+  changeColumns,
+  compiledTensors,
+  type ExtractionPlan,
+  planCopies,
+  planNoiseCopies,
+  type Tap,
+} from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { GraphBuilder } from './graph.ts';
@@ -18,26 +25,45 @@ export interface PlacedTap {
 /**
  * Adds the reductions of all taps as the output `changes [R, D]`, whose columns are `changeColumns` of the plan.
  * @param taps in the order of the plan
- * @param copies N, of each input
- * @throws GuardError `invalid_model` where a tap names a channel or neuron that its tensor does not have
+ * @param plan of the graph, whose copies stand in its tensors
+ * @throws GuardError `invalid_model` where a tap names a channel or neuron that its tensor does not have, or another
+ *   number of units than it has
  * @see NCCR, section 3.2
  */
-export function appendTaps(graph: GraphBuilder, taps: readonly PlacedTap[], copies: number): void {
+export function appendTaps(
+  graph: GraphBuilder,
+  taps: readonly PlacedTap[],
+  plan: Pick<ExtractionPlan, 'noise' | 'transforms'>,
+): void {
   assert(taps.length > 0, 'there is a tap');
-  const columns = taps.flatMap((tap) => appendTap(graph, tap, copies));
+  const copies = planCopies(plan);
+  const columns = taps.flatMap(({ tap, tensor, shape }) => {
+    if (tap.kind !== 'units') return appendTap(graph, { tap, tensor, shape }, copies);
+    const copy = planNoiseCopies(plan) + tap.transform + 1;
+    return appendUnits(graph, { tap, tensor, shape }, { copies, copy });
+  });
   const joined = columns.length === 1 ? columns[0] : graph.op('Concat', columns, { axis: 2 });
-  // Means run over the N + 1 rows, the input's own difference from itself being 0: one pass over the activations
-  // without a copy of them. What that takes too little is made good here.
-  const factors = changeColumns({ taps: taps.map(({ tap }) => tap) }).map(({ quantity }) =>
-    quantity === 'change' ? (copies + 1) / copies : 1,
+  // Means over all copies run over the N + 1 rows, the input's own difference from itself being 0: one pass over the
+  // activations without a copy of them. What that takes too little is made good here.
+  const factors = changeColumns({ taps: taps.map(({ tap }) => tap) }).map(({ quantity, unit }) =>
+    quantity === 'change' && unit.kind !== 'unit' ? (copies + 1) / copies : 1,
   );
   const scaled = graph.op('Mul', [joined, graph.floats([factors.length], factors)]);
   graph.op('Reshape', [scaled, graph.ints([-1, factors.length])], {}, compiledTensors.changes);
   graph.output(compiledTensors.changes, ['R', factors.length]);
 }
 
-/** Columns of one tap, each [R, 1, columns]. */
-function appendTap(graph: GraphBuilder, { tap, tensor, shape }: PlacedTap, copies: number): string[] {
+/** A tap of one kind. */
+interface PlacedTapOf<K extends Tap> extends PlacedTap {
+  readonly tap: K;
+}
+
+/** Columns of one tap over all copies, each [R, 1, columns]. */
+function appendTap(
+  graph: GraphBuilder,
+  { tap, tensor, shape }: PlacedTapOf<Exclude<Tap, { kind: 'units' }>>,
+  copies: number,
+): string[] {
   const neurons = elementCount(shape);
   if (tap.kind === 'layer') {
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
@@ -56,6 +82,27 @@ function appendTap(graph: GraphBuilder, { tap, tensor, shape }: PlacedTap, copie
   const { differences } = changesOf(graph, picked);
   const positions = reduce(graph, 'Mean', differences, { axes: [3], keep: false });
   return [reduce(graph, 'Mean', positions, { axes: [1], keep: true })];
+}
+
+/** Changes, drifts and bases of all units under one copy, each [R, 1, units]. */
+function appendUnits(
+  graph: GraphBuilder,
+  { tap, tensor, shape }: PlacedTapOf<Extract<Tap, { kind: 'units' }>>,
+  { copies, copy }: { copies: number; copy: number },
+): string[] {
+  const [units, ...extents] = shape;
+  if (units !== tap.units) {
+    throw new GuardError('invalid_model', `${tap.tensor} has ${units} units, the plan says ${tap.units}`);
+  }
+  const positions = elementCount(extents);
+  const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, units, positions])]);
+  const row = (first: number) =>
+    graph.op('Slice', [rows, graph.ints([first]), graph.ints([first + 1]), graph.ints([1])]);
+  const input = row(0);
+  const difference = graph.op('Sub', [row(copy), input]);
+  const mean = (values: string) => reduce(graph, 'Mean', values, { axes: [3], keep: false });
+  const absolute = (values: string) => mean(graph.op('Abs', [values]));
+  return [absolute(difference), mean(difference), absolute(input)];
 }
 
 /** Absolute differences from the input's own activations, for a tensor [R, N + 1, ...]. */

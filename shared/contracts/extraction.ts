@@ -1,6 +1,6 @@
 // The plan of one compiled model, and the call that extracts logits and changes from it.
 import { z } from 'zod';
-import { bankRowsMax, copiesMax } from '../limits.ts';
+import { bankRowsMax, copiesMax, tapUnitsMax } from '../limits.ts';
 import { type Transform, transformSchema } from './transform.ts';
 
 /** A SHA-256 digest as every contract writes it. */
@@ -31,6 +31,15 @@ export const tapSchema = z.discriminatedUnion('kind', [
     tensor: z.string().min(1),
     index: z.array(z.int().min(0)).min(1),
   }),
+  /** Every channel, or neuron of a tensor without positions, under the copy that is one of the plan's transforms. */
+  z.strictObject({
+    kind: z.literal('units'),
+    tensor: z.string().min(1),
+    /** Which of the plan's transforms, from 0. */
+    transform: z.int().min(0),
+    /** Units of the tensor: its first extent behind the batch. */
+    units: z.int().min(1).max(tapUnitsMax),
+  }),
 ]);
 
 /** How a model's inputs are perturbed and what is read from it. */
@@ -51,7 +60,12 @@ export const extractionPlanSchema = z
   })
   .refine((plan) => plan.input_range[0] < plan.input_range[1], 'input_range must rise')
   .refine((plan) => planCopies(plan) > 0, 'a plan makes at least one copy: noise or a transform')
-  .refine((plan) => planCopies(plan) <= copiesMax, `at most ${copiesMax} copies in all`);
+  .refine((plan) => planCopies(plan) <= copiesMax, `at most ${copiesMax} copies in all`)
+  .refine(
+    ({ taps, transforms }) => taps.every((tap) => tap.kind !== 'units' || tap.transform < transforms.length),
+    'a tap of units names one of the transforms',
+  )
+  .refine((plan) => planUnits(plan) <= tapUnitsMax, `at most ${tapUnitsMax} tapped units in all`);
 
 export type NoiseSegment = z.infer<typeof noiseSegmentSchema>;
 export type Tap = z.infer<typeof tapSchema>;
@@ -129,21 +143,54 @@ export function planBankRows(plan: { readonly noise: readonly NoiseSegment[] }):
 /** One column of `changes [R, D]`. */
 export interface ChangeColumn {
   readonly tensor: string;
-  /** `change`: mean of |F(x') - F(x)|; `base`: mean of |F(x)| on the input itself. */
-  readonly quantity: 'change' | 'base';
-  readonly unit: { readonly kind: 'layer' } | { readonly kind: 'channel' | 'neuron'; readonly index: number };
+  /**
+   * `change`: mean of |F(x') - F(x)|; `drift`: mean of F(x') - F(x), of units alone; `base`: mean of |F(x)| on the input
+   * itself.
+   */
+  readonly quantity: 'change' | 'drift' | 'base';
+  /** What the mean is over: of a `unit` its positions under one transform, of the others the copies too. */
+  readonly unit:
+    | { readonly kind: 'layer' }
+    | { readonly kind: 'channel' | 'neuron'; readonly index: number }
+    | { readonly kind: 'unit'; readonly index: number; readonly transform: number };
 }
 
-/** Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, the others a change each. */
+/** What a tap of units gives of each of them, in the order of its columns: all of one quantity, then all of the next. */
+export const unitQuantities = ['change', 'drift', 'base'] as const;
+
+/**
+ * Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, channels and neurons a
+ * change each, units their changes, then their drifts, then their bases.
+ */
 export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeColumn[] {
-  return plan.taps.flatMap((tap): ChangeColumn[] => {
-    if (tap.kind === 'layer') {
+  return plan.taps.flatMap(tapColumns);
+}
+
+function tapColumns(tap: Tap): ChangeColumn[] {
+  const { kind, tensor } = tap;
+  switch (kind) {
+    case 'layer':
       return [
-        { tensor: tap.tensor, quantity: 'change', unit: { kind: 'layer' } },
-        { tensor: tap.tensor, quantity: 'base', unit: { kind: 'layer' } },
+        { tensor, quantity: 'change', unit: { kind: 'layer' } },
+        { tensor, quantity: 'base', unit: { kind: 'layer' } },
       ];
+    case 'channels':
+    case 'neurons': {
+      const unit = kind === 'channels' ? 'channel' : 'neuron';
+      return tap.index.map((index) => ({ tensor, quantity: 'change', unit: { kind: unit, index } }));
     }
-    const kind = tap.kind === 'channels' ? 'channel' : 'neuron';
-    return tap.index.map((index) => ({ tensor: tap.tensor, quantity: 'change', unit: { kind, index } }));
-  });
+    case 'units': {
+      const { transform, units } = tap;
+      return unitQuantities.flatMap((quantity) =>
+        Array.from({ length: units }, (_, index): ChangeColumn => {
+          return { tensor, quantity, unit: { kind: 'unit', index, transform } };
+        }),
+      );
+    }
+  }
+}
+
+/** Number of units that a plan's taps of units read in all. */
+export function planUnits({ taps }: { readonly taps: readonly Tap[] }): number {
+  return taps.reduce((sum, tap) => sum + (tap.kind === 'units' ? tap.units : 0), 0);
 }

@@ -69,6 +69,47 @@ export function channelChanges(activations: TappedActivations, channels: number)
   return means;
 }
 
+/** How the units of a tap change under one copy, each [units]. */
+export interface UnitChanges {
+  /** `U_j`: mean over the positions of a unit of `|F_j(x') - F_j(x)|`, at least 0. */
+  readonly change: Float64Array;
+  /** `V_j`: change of the unit's mean, the mean over its positions of `F_j(x') - F_j(x)`. */
+  readonly drift: Float64Array;
+  /** Mean over its positions of `|F_j(x)|`, at least 0. */
+  readonly base: Float64Array;
+}
+
+/**
+ * Changes of each unit of a tap under one copy: of a convolution's channels, or of single neurons where a unit has one position.
+ * @param activations of one tap whose neurons are [units, positions], row-major
+ * @param options which copy, from 1, and the number of units, which divides the neurons
+ * @returns three numbers a unit
+ * @throws Error where the values do not have the stated shape or there is no such copy
+ * @see NCCR, section 3.2
+ */
+export function unitChanges(
+  { values, copies, neurons }: TappedActivations,
+  { copy, units }: { readonly copy: number; readonly units: number },
+): UnitChanges {
+  assertShape(values, [copies + 1, neurons], 'activations');
+  assert(copy >= 1 && copy <= copies, `there is no copy ${copy} of ${copies}`);
+  assert(neurons % units === 0, `${neurons} neurons do not make ${units} units`);
+  const positions = neurons / units;
+  const result = {
+    change: new Float64Array(units),
+    drift: new Float64Array(units),
+    base: new Float64Array(units),
+  };
+  for (let neuron = 0; neuron < neurons; neuron++) {
+    const unit = Math.floor(neuron / positions);
+    const difference = values[copy * neurons + neuron] - values[neuron];
+    result.change[unit] += Math.abs(difference) / positions;
+    result.drift[unit] += difference / positions;
+    result.base[unit] += Math.abs(values[neuron]) / positions;
+  }
+  return result;
+}
+
 /**
  * The l2 norm of the change of all neurons of a tap, averaged over the copies: the scalar NCCR of a model or an input.
  * @param activations of one tap, [copies + 1, neurons]

@@ -5,26 +5,36 @@ import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
 import { compileModel, readCompiledModel } from '../../../gpu-worker/extraction/compile-model.ts';
 import { extract } from '../../../gpu-worker/extraction/extract.ts';
+import { withUnitTaps } from '../../../gpu-worker/extraction/unit-taps.ts';
 import { freeBatch } from '../../../gpu-worker/onnx/dynamic-batch.ts';
 import { buildOn } from '../../../gpu-worker/onnx/graph.ts';
 import { modelInput } from '../../../gpu-worker/onnx/model-ends.ts';
 import { loadModel, saveModel } from '../../../gpu-worker/onnx/model-file.ts';
 import { ValueInfoProtoSchema } from '../../../gpu-worker/onnx/schema/messages.ts';
-import { changeColumns, type ExtractionPlan, type Tap } from '../../../shared/contracts/extraction.ts';
+import {
+  changeColumns,
+  type ExtractionPlan,
+  planCopies,
+  type Tap,
+} from '../../../shared/contracts/extraction.ts';
+import type { Transform } from '../../../shared/contracts/transform.ts';
 import {
   channelChanges,
   layerChange,
   neuronChanges,
   type TappedActivations,
+  unitChanges,
 } from '../../../shared/maths/nccr.ts';
 import { seededRandom } from '../../../shared/maths/random.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../../shared/maths/tensor.ts';
+import { transformInput } from '../../../shared/maths/transforms.ts';
 import { noiseBank } from '../../../shared/noise/noise-bank.ts';
 import { importNoiseKey, type NoiseKey } from '../../../shared/noise/noise-key.ts';
 import { type RowSelection, selectRows } from '../../../shared/noise/select-rows.ts';
+import { transformPresets } from '../../../shared/noise/transform-presets.ts';
 import { sharedFolder } from '../../helpers/shared-folder.ts';
 
-const copies = 5;
+const noisyCopies = 5;
 const requests = 2;
 
 let engine: Engine;
@@ -35,15 +45,15 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-function planOf(taps: Tap[], range: [number, number] = [0, 1]): ExtractionPlan {
+function planOf(taps: Tap[], transforms: Transform[] = []): ExtractionPlan {
   return {
-    input_range: range,
+    input_range: [0, 1],
     // Two segments, so that row numbers run over the whole bank; a large epsilon, so that much is clipped.
     noise: [
       { family: 'gaussian', epsilon: 0.3, rows: 8, copies: 3 },
       { family: 'uniform', epsilon: 0.6, rows: 4, copies: 2 },
     ],
-    transforms: [],
+    transforms,
     taps,
   };
 }
@@ -74,10 +84,14 @@ async function plainRows(
   return outputs;
 }
 
-/** The input and its copies by the definition: x, then clip(x + sign * bank row). */
-function perturb(x: Float32Array, plan: ExtractionPlan, bank: Float32Array, { rows, signs }: RowSelection) {
+/** The input and its copies by the definition: x, then clip(x + sign * bank row), then the transforms. */
+function perturb(
+  x: Float32Array,
+  { plan, bank, inputShape }: { plan: ExtractionPlan; bank: Float32Array; inputShape: readonly number[] },
+  { rows, signs }: RowSelection,
+) {
   const size = x.length;
-  const all = new Float32Array((rows.length + 1) * size);
+  const all = new Float32Array((planCopies(plan) + 1) * size);
   all.set(x);
   for (const [copy, row] of rows.entries()) {
     for (let index = 0; index < size; index++) {
@@ -85,17 +99,27 @@ function perturb(x: Float32Array, plan: ExtractionPlan, bank: Float32Array, { ro
       all[(copy + 1) * size + index] = Math.min(plan.input_range[1], Math.max(plan.input_range[0], noisy));
     }
   }
+  const [planes, height, width] = inputShape;
+  for (const [index, transform] of plan.transforms.entries()) {
+    const copy = transformInput({ values: x, planes, height, width }, transform, plan.input_range);
+    all.set(copy, (rows.length + index + 1) * size);
+  }
   return all;
 }
 
 /** `changes` of one input by the plain definition. */
 function plainChanges(plan: ExtractionPlan, outputs: Record<string, Tensor>, first: number): number[] {
+  const copies = planCopies(plan);
   return changeColumns(plan).map(({ tensor, quantity, unit }) => {
     const { data, shape } = outputs[tensor];
     const neurons = elementCount(shape.slice(1));
     const values = (data as Float32Array).slice(first * neurons, (first + copies + 1) * neurons);
     const activations: TappedActivations = { values, copies, neurons };
-    if (unit.kind === 'layer') return layerChange(activations)[quantity];
+    if (unit.kind === 'unit') {
+      const copy = noisyCopies + unit.transform + 1;
+      return unitChanges(activations, { copy, units: shape[1] })[quantity][unit.index];
+    }
+    if (unit.kind === 'layer') return layerChange(activations)[quantity === 'base' ? 'base' : 'change'];
     if (unit.kind === 'channel') return channelChanges(activations, shape[1])[unit.index];
     return neuronChanges(activations)[unit.index];
   });
@@ -110,9 +134,13 @@ function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>) {
 }
 
 /** Extracts from a compiled model and compares it with the definition. */
-async function expectDefinition(file: string, taps: Tap[], output: string) {
+async function expectDefinition(
+  file: string,
+  { taps, output, transforms }: { taps: Tap[]; output: string; transforms?: Transform[] },
+) {
   const bytes = readFileSync(`${sharedFolder}models/${file}`);
-  const plan = planOf(taps);
+  const plan = planOf(taps, transforms);
+  const copies = planCopies(plan);
   const { bytes: compiledBytes, compiled } = await compileModel(bytes, {
     name: 'subject',
     plan,
@@ -129,7 +157,7 @@ async function expectDefinition(file: string, taps: Tap[], output: string) {
   const inputs = Array.from({ length: requests }, (_, row) => x.slice(row * size, (row + 1) * size));
   const selections = await Promise.all(inputs.map((input) => selectRows(noiseKey, plan, input)));
   const rows = Float32Array.from(
-    inputs.flatMap((input, row) => [...perturb(input, plan, bank, selections[row])]),
+    inputs.flatMap((input, row) => [...perturb(input, { plan, bank, inputShape }, selections[row])]),
   );
 
   const loaded = await engine.load(compiledBytes);
@@ -170,8 +198,29 @@ describe.skipIf(!sharedFolder)('compileModel (skipped where ../shared/models is 
   ] as [string, string, Tap[]][])('gives what the definition gives: %s', async (file, output, taps) => {
     const known = taps.filter(({ tensor }) => knowsTensor(file, tensor));
     expect(known.length).toBe(taps.length);
-    await expectDefinition(file, taps, output);
+    await expectDefinition(file, { taps, output });
   });
+
+  it.each([
+    ['mnist-lenet5.onnx', 'w0-grey', ['conv1:6', 'conv2:16', 'fc1:120', 'fc2:84', 'logits:10']],
+    [
+      'cifar10-resnet8.onnx',
+      'w0-colour',
+      // The 298 units of W0+N on this net: 596 entries.
+      ['stem:24', 'block1:24', 'block2:48', 'block3:96', 'gap:96', 'logits:10'],
+    ],
+  ] as const)(
+    'gives the units of %s under one transform as the definition does',
+    async (file, preset, tensors) => {
+      const transforms = [...transformPresets[preset]];
+      const bytes = readFileSync(`${sharedFolder}models/${file}`);
+      const { taps } = await withUnitTaps(bytes, planOf([], transforms), { engine });
+      expect(taps.map((tap) => tap.kind === 'units' && `${tap.tensor}:${tap.units}`)).toEqual(tensors);
+      // Another tap before them, so that it shows that each finds its own copy and columns.
+      const layer: Tap = { kind: 'layer', tensor: 'logits' };
+      await expectDefinition(file, { taps: [layer, ...taps], output: 'logits', transforms });
+    },
+  );
 });
 
 function knowsTensor(file: string, tensor: string): boolean {

@@ -118,6 +118,14 @@ describe('a model compiled for transforms', () => {
     expectClose(changes!, [Math.abs(row[0] - row[5])]);
   });
 
+  it('refuses another number of units than a tensor has', async () => {
+    const tap = { kind: 'units', tensor: 'scores', transform: 0, units: 3 } as const;
+    await expect(compile(planOf({ transforms: [{ family: 'mirror' }], taps: [tap] }))).rejects.toMatchObject({
+      code: 'invalid_model',
+      message: 'scores has 72 units, the plan says 3',
+    });
+  });
+
   it('whose transforms the key draws has those of its key, and keeps them to itself', async () => {
     const plan = planOf({ transforms, transforms_key_id: noiseKey.id });
     const drawn = await drawTransforms(noiseKey, transforms);

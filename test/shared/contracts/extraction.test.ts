@@ -48,6 +48,20 @@ describe('extraction plan', () => {
     ['a sigma that is no number', { transforms: [{ family: 'blur', sigma: Number.NaN, size: 5 }] }],
     ['no bits', { transforms: [{ family: 'bit-depth', bits: 0 }] }],
     ['nine bits', { transforms: [{ family: 'bit-depth', bits: 9 }] }],
+    [
+      'units under a transform that is not there',
+      {
+        transforms: [{ family: 'mirror' }],
+        taps: [{ kind: 'units', tensor: 'a', transform: 1, units: 2 }],
+      },
+    ],
+    [
+      'more units than there may be',
+      {
+        transforms: [{ family: 'mirror' }],
+        taps: ['a', 'b'].map((tensor) => ({ kind: 'units', tensor, transform: 0, units: 5000 })),
+      },
+    ],
     ['a median of five pixels', { transforms: [{ family: 'median', size: 5 }] }],
   ];
   it.each(refused)('refuses %s', (_name, parts) => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { channelChanges, layerChange, nccrL2, neuronChanges } from '../../../shared/maths/nccr.ts';
+import {
+  channelChanges,
+  layerChange,
+  nccrL2,
+  neuronChanges,
+  unitChanges,
+} from '../../../shared/maths/nccr.ts';
 
 // One input (1, -2, 3, 0) and two copies; expected values are worked out by hand.
 const activations = {
@@ -25,6 +31,18 @@ describe('neuron cover change rate', () => {
     expect(nccrL2(activations)).toBeCloseTo((Math.sqrt(1 + 4) + Math.sqrt(4 + 1)) / 2, 12);
   });
 
+  it('reads each unit under one copy: the change, the drift of its mean, and its size on the input', () => {
+    // Second copy (1, -4, 3, 1): the units are (1, -2) and (3, 0).
+    const { change, drift, base } = unitChanges(activations, { copy: 2, units: 2 });
+    expect([...change]).toEqual([1, 0.5]);
+    expect([...drift]).toEqual([-1, 0.5]);
+    expect([...base]).toEqual([1.5, 1.5]);
+    // Without positions the drift is the change with its sign.
+    const single = unitChanges(activations, { copy: 1, units: 4 });
+    expect([...single.change]).toEqual([1, 0, 2, 0]);
+    expect([...single.drift]).toEqual([1, 0, -2, 0]);
+  });
+
   it('is zero where the copies equal the input', () => {
     const same = { values: Float32Array.of(5, 7, 5, 7), copies: 1, neurons: 2 };
     expect([...neuronChanges(same)]).toEqual([0, 0]);
@@ -35,5 +53,8 @@ describe('neuron cover change rate', () => {
     expect(() => neuronChanges({ ...activations, copies: 3 })).toThrow(/shape/);
     expect(() => neuronChanges({ values: Float32Array.of(1), copies: 0, neurons: 1 })).toThrow(/copy/);
     expect(() => channelChanges(activations, 3)).toThrow(/channels/);
+    expect(() => unitChanges(activations, { copy: 1, units: 3 })).toThrow(/units/);
+    expect(() => unitChanges(activations, { copy: 3, units: 2 })).toThrow(/no copy 3/);
+    expect(() => unitChanges(activations, { copy: 0, units: 2 })).toThrow(/no copy 0/);
   });
 });
