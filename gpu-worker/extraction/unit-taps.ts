@@ -10,23 +10,12 @@ import type { NodeProto } from '../onnx/schema/messages.ts';
 import { requireRowwise } from '../onnx/shape-probe.ts';
 
 /** Operators that end a layer: its activation, or the pool that sums a map up. */
-const layerEnds: ReadonlySet<string> = new Set([
-  ...[
-    'Relu',
-    'LeakyRelu',
-    'PRelu',
-    'ThresholdedRelu',
-    'Clip',
-    'Elu',
-    'Selu',
-    'Celu',
-    'Gelu',
-    'Softplus',
-    'Mish',
-  ],
-  ...['Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Softsign'],
-  ...['GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean'],
-]);
+const layerEnds: ReadonlySet<string> = new Set(
+  (
+    'Relu LeakyRelu PRelu ThresholdedRelu Clip Elu Selu Celu Gelu Softplus Mish Sigmoid HardSigmoid HardSwish Tanh ' +
+    'Softsign GlobalAveragePool GlobalMaxPool ReduceMean'
+  ).split(' '),
+);
 /** What turns a tensor into another one's gate: x * sigmoid(x) is written as two nodes. */
 const gates: ReadonlySet<string> = new Set(['Sigmoid', 'HardSigmoid', 'Tanh']);
 /** Operators that read a tensor's shape and none of its values. */
