@@ -21,25 +21,31 @@ export interface VerdictHead {
   readonly totalMs: number;
 }
 
-/** The verdict of an input that was scored: a row is blocked where its score exceeds the threshold. */
+/** The verdict of an input that was scored: a row is blocked where its score exceeds its threshold. */
 export function scoredVerdict(
   head: VerdictHead,
   { scored, loaded, noiseKeyId }: { scored: ScoredInput; loaded: LoadedArtefact; noiseKeyId: string },
 ): Verdict {
-  const { threshold } = loaded.artefact;
-  const rows = scored.rows.map(({ score, inputDigest }, row): RowVerdict => {
-    // Written so that a score that is no number could never be a pass.
-    const verdict = score <= threshold.value ? 'allow' : 'block';
-    return { row, verdict, score, input_digest: inputDigest };
-  });
+  const rows = scored.rows.map(
+    ({ score, threshold, inputDigest }, row): RowVerdict & { threshold: number } => {
+      // Written so that a score that is no number could never be a pass.
+      const verdict = score <= threshold ? 'allow' : 'block';
+      return { row, verdict, score, threshold, input_digest: inputDigest };
+    },
+  );
+  // Rows may have thresholds of their own: what is said of the request is said of the row nearest to a refusal.
+  const worst = rows.reduce((found, row) =>
+    row.score - row.threshold > found.score - found.threshold ? row : found,
+  );
   const blocked = rows.some(({ verdict }) => verdict === 'block');
   const detector = describeDetector(loaded, noiseKeyId);
   return {
     ...common(head),
     verdict: blocked ? 'block' : 'allow',
     enforced: blocked && head.enforces && head.mode === 'enforce',
-    score: Math.max(...rows.map(({ score }) => score)),
+    score: worst.score,
     ...describeThreshold(loaded),
+    threshold: worst.threshold,
     reasons: blocked ? ['nccr.above_threshold'] : [],
     failure: null,
     rows,

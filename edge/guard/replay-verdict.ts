@@ -66,8 +66,7 @@ export async function replayVerdict(
     }
   }
   const scores = scored.rows.map(({ score }) => score);
-  const threshold = loaded.artefact.threshold.value;
-  const verdict = scores.every((score) => score <= threshold) ? 'allow' : 'block';
+  const verdict = scored.rows.every(({ score, threshold }) => score <= threshold) ? 'allow' : 'block';
   return {
     matches: scores.every((score, row) => score === recorded.rows[row].score),
     recorded: {

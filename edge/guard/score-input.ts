@@ -3,6 +3,8 @@
 import { assert } from '../../shared/assert.ts';
 import { changeColumns, planCopies } from '../../shared/contracts/extraction.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
+import { rowThreshold } from '../../shared/detector/row-threshold.ts';
+import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
@@ -23,9 +25,17 @@ export interface ScoreInput {
   readonly only?: Scorer;
 }
 
+/** One row of a request. */
+export interface ScoredRow {
+  readonly score: number;
+  /** The one that applies to this row: of its predicted class, or of all. */
+  readonly threshold: number;
+  readonly inputDigest: string;
+}
+
 /** The scores of one request. */
 export interface ScoredInput {
-  readonly rows: readonly { readonly score: number; readonly inputDigest: string }[];
+  readonly rows: readonly ScoredRow[];
   readonly scorer: Scorer;
   readonly compiledDigest: string;
   readonly extractMs: number;
@@ -66,12 +76,26 @@ export async function scoreInput(
     ...(only === undefined ? {} : { only }),
   });
   return {
-    rows: selections.map(({ inputDigest }, row) => ({ score: scores.values[row], inputDigest })),
+    rows: selections.map(({ inputDigest }, row) => ({
+      score: scores.values[row],
+      threshold: rowThreshold(artefact.threshold, predictedClass(extraction, { loaded, row })),
+      inputDigest,
+    })),
     scorer: scores.scorer,
     compiledDigest: extraction.compiledDigest,
     extractMs: extractedAt - startedAt,
     decideMs: performance.now() - extractedAt,
   };
+}
+
+/** The model's label of a row itself, whose logits stand before those of its copies. */
+function predictedClass(
+  { logits }: Extraction,
+  { loaded, row }: { loaded: LoadedArtefact; row: number },
+): number {
+  const { plan, model } = loaded.artefact;
+  const first = row * (planCopies(plan) + 1) * model.classes;
+  return argmax(logits.subarray(first, first + model.classes));
 }
 
 /** NCCR vectors of all rows, row-major [rows, vector length]. */

@@ -1,8 +1,10 @@
 // What an attack on model and guard together descends: the margin of the label and the detector's score, with the gradient.
 import { assert } from '../../shared/assert.ts';
-import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import type { ClassThreshold, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { type ExtractionPlan, planCopies } from '../../shared/contracts/extraction.ts';
 import type { Mlp } from '../../shared/detector/mlp.ts';
+import { rowThreshold } from '../../shared/detector/row-threshold.ts';
+import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
 import { transformInput } from '../../shared/maths/transforms.ts';
 import { clipTo, runnerUp } from './attack.ts';
@@ -18,6 +20,8 @@ export interface KnownDetector {
   readonly mlp: Mlp;
   /** An input is blocked where its score is greater. */
   readonly threshold: number;
+  /** Thresholds of the classes that have their own. */
+  readonly perClass?: readonly ClassThreshold[] | undefined;
 }
 
 /** How far the two parts of the loss are pressed. */
@@ -96,6 +100,17 @@ export async function jointLoss(
   }));
 }
 
+/**
+ * The threshold that a detector judges an input by.
+ * @param logits [classes] of the input itself
+ */
+export function knownThreshold(
+  { threshold, perClass }: Pick<KnownDetector, 'threshold' | 'perClass'>,
+  logits: Float32Array,
+): number {
+  return rowThreshold({ value: threshold, per_class: perClass }, argmax(logits));
+}
+
 /** An input or a copy of it, and the way of a gradient back to the input. */
 interface View {
   readonly values: Float32Array;
@@ -161,7 +176,7 @@ function lossByLogits(
     label,
     detectorWeight,
     classes,
-    detector: { plan, design, mlp, threshold },
+    detector,
     options: { slack, confidence },
   }: {
     view: PerturbedInput;
@@ -172,7 +187,9 @@ function lossByLogits(
     options: JointLossOptions;
   },
 ): LossByLogits {
+  const { plan, design, mlp } = detector;
   const seeds = new Float32Array(logits.length);
+  const threshold = knownThreshold(detector, logits.subarray(0, classes));
   const rival = runnerUp(logits.subarray(0, classes), label);
   const margin = logits[label] - logits[rival];
   if (margin > -confidence) {

@@ -10,7 +10,14 @@ import type { RunAttack } from '../attacks/run-attack.ts';
 import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
-import { designVectors, type Extractor, extractRows, type RowVectors } from './extract-rows.ts';
+import { classThresholds, type LabelledScores } from './class-thresholds.ts';
+import {
+  designVectors,
+  type Extractor,
+  extractRows,
+  predictedLabels,
+  type RowVectors,
+} from './extract-rows.ts';
 import { falsePositiveInterval } from './false-positive-interval.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
@@ -32,6 +39,8 @@ export interface CalibrationOptions {
   readonly design: VectorDesign;
   /** False positive rate that clean inputs may have, in (0, 1). */
   readonly targetFpr: number;
+  /** Whether classes with enough clean inputs get thresholds of their own. */
+  readonly perClass?: boolean;
   /** Inputs used: half to train, half to set the threshold, disjoint. */
   readonly images: number;
   /** Radii of the fixed attacks, rising, in units of the input. */
@@ -93,7 +102,7 @@ export async function calibrateDetector(
   const count = (side: boolean) =>
     pools.filter(({ adversarial }) => adversarial === side).reduce((sum, pool) => sum + poolCount(pool), 0);
   return {
-    ...artefactOf({ mlp, vectors, scores }, extractor, options),
+    ...artefactOf({ mlp, vectors, scores, predicted: predictedLabels(threshold) }, extractor, options),
     calibration: {
       seed,
       dataset: dataset.name,
@@ -131,12 +140,14 @@ function splitDataset(dataset: Dataset, { images, seed, targetFpr }: Calibration
 
 /** Everything of the artefact but its history. */
 function artefactOf(
-  { mlp, vectors, scores }: { mlp: Mlp; vectors: RowVectors; scores: Float64Array },
+  { mlp, vectors, ...labelled }: LabelledScores & { mlp: Mlp; vectors: RowVectors },
   { compiled }: Extractor,
-  { design, version, createdAt, targetFpr }: CalibrationOptions,
+  { design, version, createdAt, targetFpr, perClass = false }: CalibrationOptions,
 ): Omit<DetectorArtefact, 'calibration'> {
   const { name, digest, input_name, input_shape, output_name, classes } = compiled.model;
+  const { scores } = labelled;
   const { threshold, rank } = conformalThreshold(scores, targetFpr);
+  const ownThresholds = perClass ? classThresholds(labelled, targetFpr) : [];
   const checks = Math.min(selfCheckVectors, vectors.count);
   const { length } = vectors;
   return {
@@ -156,6 +167,7 @@ function artefactOf(
       target_fpr: targetFpr,
       fpr_ci95: falsePositiveInterval({ samples: scores.length, rank }),
       calibration_samples: scores.length,
+      ...(ownThresholds.length > 0 && { per_class: ownThresholds }),
     },
     self_check: {
       vectors: Array.from({ length: checks }, (_, row) => [

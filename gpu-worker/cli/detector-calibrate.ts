@@ -1,7 +1,12 @@
 // `nccr-guard detector calibrate`: a model and clean inputs in, a detector artefact out.
 import { Command } from 'commander';
-import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import {
+  type DetectorArtefact,
+  type VectorDesign,
+  vectorDesigns,
+} from '../../shared/contracts/detector-artefact.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
+import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
@@ -28,6 +33,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly split: string;
   readonly images: number;
   readonly targetFpr: number;
+  readonly perClass?: boolean;
   readonly vector: VectorDesign;
   readonly budgets: readonly number[];
   readonly adversarial: readonly string[];
@@ -52,6 +58,10 @@ export function detectorCalibrateCommand(): Command {
       1000,
     )
     .option('--target-fpr <rate>', 'false positive rate that clean inputs may have', rate, 0.05)
+    .option(
+      '--per-class',
+      'a threshold of its own for each predicted class that has 5 / target rate clean inputs: more even false positives',
+    )
     .option(
       '--vector <design>',
       `vector design: ${vectorDesigns.join(' or ')}`,
@@ -88,6 +98,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       {
         design: options.vector,
         targetFpr: options.targetFpr,
+        perClass: options.perClass === true,
         images: options.images,
         budgets: options.budgets,
         seed,
@@ -117,6 +128,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       console.log(
         `from ${threshold.calibration_samples} clean inputs: the true rate lies within ${low} to ${high} (95 %)`,
       );
+      if (options.perClass) console.log(perClassLine(threshold, artefact.model.classes));
       for (const line of signer?.lines ?? []) console.log(line);
       console.log(`wrote ${options.out}`);
     }
@@ -124,4 +136,15 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
     display.stop();
     await work.close();
   }
+}
+
+/** Says which classes have a threshold of their own, and what it takes. */
+function perClassLine(
+  { per_class: own = [], target_fpr: target }: DetectorArtefact['threshold'],
+  classes: number,
+): string {
+  const needed = `a class needs ${classSamplesNeeded(target)} clean inputs for one of its own`;
+  if (own.length === 0) return `no class has a threshold of its own: ${needed}`;
+  const listed = own.map((one) => `${one.class}: ${one.value.toFixed(4)}`).join(', ');
+  return `thresholds of ${own.length} of ${classes} classes (${listed}); ${needed}`;
 }

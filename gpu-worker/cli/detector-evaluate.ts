@@ -141,10 +141,19 @@ export function reportTable(report: EvaluationReport): string {
     `false positives on clean images: ${percent(report.fpr)}, target ${percent(report.target_fpr)}`,
     `  expected within ${interval(report.fpr_interval)} (95 %, calibration and test drawn)`,
     `  within ${interval(report.fpr_interval_binomial)} were the rate exactly the target`,
+    `  by predicted class: ${classLine(report.classes)}`,
     beaten.length > 0
       ? `the logit margin alone does better on: ${beaten.join(', ')}`
       : 'no attack on which the logit margin alone does better',
   ].join('\n');
+}
+
+/** The least and the most flagged class, in one line for a thousand classes too. */
+function classLine(classes: EvaluationReport['classes']): string {
+  const sorted = classes.toSorted((left, right) => left.fpr - right.fpr);
+  const said = ({ class: class_, fpr, images }: EvaluationReport['classes'][number]) =>
+    `${(100 * fpr).toFixed(1)} % of ${images} (class ${class_})`;
+  return `${said(sorted[0])} to ${said(sorted[sorted.length - 1])}`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string[] {

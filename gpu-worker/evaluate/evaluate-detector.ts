@@ -2,6 +2,7 @@
 import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import { conformalRank } from '../../shared/detector/conformal-threshold.ts';
 import { mlpOfArtefact } from '../../shared/detector/mlp.ts';
+import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
@@ -81,7 +82,18 @@ export interface EvaluationReport {
   readonly fpr_interval: [number, number];
   /** 95 % interval of the share from this test's draw alone, were the detector's rate exactly the target. */
   readonly fpr_interval_binomial: [number, number];
+  /** False positives by the class that the model gives a clean image, rising; classes that none was given are absent. */
+  readonly classes: readonly ClassReport[];
   readonly attacks: readonly AttackReport[];
+}
+
+/** The clean images that the model gives one class. */
+export interface ClassReport {
+  readonly class: number;
+  readonly images: number;
+  readonly fpr: number;
+  /** The threshold that they are judged by. */
+  readonly threshold: number;
 }
 
 /**
@@ -114,7 +126,8 @@ export async function evaluateDetector(
   const mlp = mlpOfArtefact(artefact);
   const measure = async (inputs: Float32Array, stage: string): Promise<Measured> => {
     const rows = await extractRows(extractor, inputs, (share) => onStage(stage, share));
-    return { rows, scores: scoreVectors(mlp, designVectors(rows, artefact.vector.design)) };
+    const scores = scoreVectors(mlp, designVectors(rows, artefact.vector.design));
+    return { rows, scores: overThreshold(scores, predictedLabels(rows), artefact) };
   };
   const all = await measure(tested.inputs, 'extract clean');
   const predicted = predictedLabels(all.rows);
@@ -126,12 +139,12 @@ export async function evaluateDetector(
     const on = { target, dataset: correct, epsilon, seed, run };
     const examples = await attackDataset(attack, on, (share) => onStage(`attack ${attack}`, share));
     const found = await measure(successfulInputs(examples), `extract ${attack}`);
-    const measured = { attack, artefact, clean, found: pick(found), epsilon: medianSuccess(examples) };
+    const measured = { attack, clean, found: pick(found), epsilon: medianSuccess(examples) };
     reports.push(attackReport(measured, correct.labels.length));
   }
   for (const examples of foreign) {
     const found = await measure(await wrongForeign(target, examples), `extract ${examples.name}`);
-    const measured = { attack: examples.name, artefact, clean, found: pick(found), epsilon: null };
+    const measured = { attack: examples.name, clean, found: pick(found), epsilon: null };
     reports.push(attackReport(measured, examples.rows.length));
   }
   const calibration = calibrationOf(artefact);
@@ -139,11 +152,37 @@ export async function evaluateDetector(
     detector: { name: artefact.name, version: artefact.version, model: artefact.model.name },
     dataset: { name: dataset.name, images, digest: datasetDigest(tested) },
     target_fpr: artefact.threshold.target_fpr,
-    fpr: rateAbove(all.scores, artefact.threshold.value),
+    fpr: rateAbove(all.scores, 0),
     fpr_interval: observedRateInterval(calibration, images),
     fpr_interval_binomial: binomialInterval(artefact.threshold.target_fpr, images),
+    classes: classReports(all.scores, predicted, artefact),
     attacks: reports,
   };
+}
+
+/**
+ * Scores less the threshold that each row is judged by: with thresholds by class this, and no longer the score alone, is
+ * what the guard ranks inputs by; with one threshold for all it ranks as the score does.
+ */
+function overThreshold(
+  scores: Float64Array,
+  predicted: Int32Array,
+  { threshold }: DetectorArtefact,
+): Float64Array {
+  return scores.map((score, row) => score - rowThreshold(threshold, predicted[row]));
+}
+
+function classReports(
+  overThresholds: Float64Array,
+  predicted: Int32Array,
+  { threshold }: DetectorArtefact,
+): ClassReport[] {
+  const classes = [...new Set(predicted)].sort((left, right) => left - right);
+  return classes.map((class_) => {
+    const own = overThresholds.filter((_, row) => predicted[row] === class_);
+    const judgedBy = rowThreshold(threshold, class_);
+    return { class: class_, images: own.length, fpr: rateAbove(own, 0), threshold: judgedBy };
+  });
 }
 
 /** The three scores that are compared, each higher for what is taken for adversarial. */
@@ -155,6 +194,7 @@ interface Scores {
 
 interface Measured {
   readonly rows: ExtractedRows;
+  /** Over the threshold where above 0. */
   readonly scores: Float64Array;
 }
 
@@ -168,14 +208,13 @@ function pick({ rows, scores }: Measured, kept?: readonly number[]): Scores {
 function attackReport(
   measured: {
     attack: string;
-    artefact: DetectorArtefact;
     clean: Scores;
     found: Scores;
     epsilon: number | null;
   },
   attacked: number,
 ): AttackReport {
-  const { attack, artefact, clean, found, epsilon } = measured;
+  const { attack, clean, found, epsilon } = measured;
   return {
     attack,
     attacked,
@@ -186,7 +225,7 @@ function attackReport(
     auroc_l2: auroc(found.l2, clean.l2),
     tpr_at_fpr_5: tprAtFpr(found.detector, clean.detector, 0.05),
     tpr_at_fpr_1: tprAtFpr(found.detector, clean.detector, 0.01),
-    tpr_at_threshold: rateAbove(found.detector, artefact.threshold.value),
+    tpr_at_threshold: rateAbove(found.detector, 0),
   };
 }
 

@@ -148,6 +148,7 @@ function detectorOf(artefact: DetectorArtefact, { compiled }: Extractor): KnownD
     design: artefact.vector.design,
     mlp: mlpOfArtefact(artefact),
     threshold: artefact.threshold.value,
+    perClass: artefact.threshold.per_class,
   };
 }
 

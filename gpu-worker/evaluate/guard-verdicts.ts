@@ -4,7 +4,7 @@ import { planVector } from '../../shared/maths/plan-vector.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { AskGuard, GuardAnswers } from '../attacks/guarded-target.ts';
-import type { KnownDetector } from '../attacks/joint-loss.ts';
+import { type KnownDetector, knownThreshold } from '../attacks/joint-loss.ts';
 import { designVectors, type Extractor, extractRows, rowLogits } from '../calibrate/extract-rows.ts';
 import { scoreVectors } from '../calibrate/fit-detector.ts';
 import { extract } from '../extraction/extract.ts';
@@ -18,26 +18,28 @@ const batchRows = 16;
  */
 export async function guardVerdicts(
   extractor: Extractor,
-  { design, mlp, threshold }: KnownDetector,
+  detector: KnownDetector,
   inputs: Float32Array,
 ): Promise<GuardAnswers> {
   const rows = await extractRows(extractor, inputs);
-  const scores = scoreVectors(mlp, designVectors(rows, design));
+  const scores = scoreVectors(detector.mlp, designVectors(rows, detector.design));
   const { classes } = extractor.compiled.model;
   const logits = new Float32Array(rows.count * classes);
-  for (let row = 0; row < rows.count; row++)
-    logits.set(rowLogits(rows, row).subarray(0, classes), row * classes);
-  return { logits, passed: Uint8Array.from(scores, (score) => (score > threshold ? 0 : 1)) };
+  const passed = new Uint8Array(rows.count);
+  for (const [row, score] of scores.entries()) {
+    const own = rowLogits(rows, row).subarray(0, classes);
+    logits.set(own, row * classes);
+    passed[row] = score > knownThreshold(detector, own) ? 0 : 1;
+  }
+  return { logits, passed };
 }
 
 /**
  * The guard for searches that ask it thousands of times: in batches, whose last bits may differ from a single request's.
  * What a search finds is judged again by {@link guardVerdicts}.
  */
-export function batchedGuard(
-  { model, compiled, noiseKey }: Extractor,
-  { design, mlp, threshold }: KnownDetector,
-): AskGuard {
+export function batchedGuard({ model, compiled, noiseKey }: Extractor, detector: KnownDetector): AskGuard {
+  const { design, mlp } = detector;
   const { plan } = compiled;
   const { input_shape: inputShape, classes } = compiled.model;
   const size = elementCount(inputShape);
@@ -55,9 +57,10 @@ export function batchedGuard(
       const width = all.length / rows.length;
       for (const row of rows.keys()) {
         const own = all.subarray(row * width, (row + 1) * width);
-        logits.set(own.subarray(0, classes), (first + row) * classes);
+        const input = own.subarray(0, classes);
+        logits.set(input, (first + row) * classes);
         const score = mlpScore(mlp, planVector({ logits: own, plan, classes }, design));
-        passed[first + row] = score > threshold ? 0 : 1;
+        passed[first + row] = score > knownThreshold(detector, input) ? 0 : 1;
       }
     }
     return { logits, passed };

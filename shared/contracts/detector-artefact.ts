@@ -64,6 +64,14 @@ export const attackCardSchema = z.strictObject({
   masking: z.array(z.string().min(1)),
 });
 
+/** The threshold of the inputs that the model gives one class, from clean inputs of that class alone. */
+export const classThresholdSchema = z.strictObject({
+  class: z.int().min(0),
+  value: z.number(),
+  fpr_ci95: z.tuple([z.number(), z.number()]),
+  calibration_samples: z.int().positive(),
+});
+
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
 export const detectorArtefactSchema = z.strictObject({
   format: z.literal('nccr-guard/detector'),
@@ -102,6 +110,15 @@ export const detectorArtefactSchema = z.strictObject({
     /** 95 % interval of the false positive rate that this calibration really has. */
     fpr_ci95: z.tuple([z.number(), z.number()]),
     calibration_samples: z.int().positive(),
+    /** Classes whose inputs have a threshold of their own, rising; the others are judged by `value`. */
+    per_class: z
+      .array(classThresholdSchema)
+      .min(1)
+      .refine(
+        (classes) => classes.every((own, index) => index === 0 || classes[index - 1].class < own.class),
+        'classes are listed once each, rising',
+      )
+      .optional(),
   }),
   /** What the detector was made from. Digests are of the image rows used, so that sets can be shown to be disjoint. */
   calibration: z.strictObject({
@@ -122,5 +139,6 @@ export const detectorArtefactSchema = z.strictObject({
 
 export type AttackCard = z.infer<typeof attackCardSchema>;
 export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
+export type ClassThreshold = z.infer<typeof classThresholdSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;

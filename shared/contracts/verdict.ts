@@ -34,6 +34,8 @@ export const rowVerdictSchema = z.object({
   row: z.int().min(0),
   verdict: z.enum(['allow', 'flag', 'block']),
   score: z.number(),
+  /** The one that this row was judged by; absent from verdicts of before rows had their own. */
+  threshold: z.number().optional(),
   /** SHA-256 of the row's float32 bytes: selects its noise. */
   input_digest: digestSchema,
 });
@@ -46,8 +48,13 @@ export const verdictSchema = z.object({
   verdict: z.enum(verdictKinds).describe('What the score means, whatever the mode; the worst of all rows.'),
   mode: z.enum(guardModes),
   enforced: z.boolean().describe('Whether the request was refused.'),
-  score: z.number().nullable().describe('Highest score of all rows: adversarial logit - clean logit.'),
-  threshold: z.number().nullable(),
+  score: z
+    .number()
+    .nullable()
+    .describe(
+      'Adversarial logit - clean logit of the row that comes nearest to its threshold or exceeds it most.',
+    ),
+  threshold: z.number().nullable().describe('The threshold of that row.'),
   target_fpr: z.number().nullable(),
   fpr_ci95: z.tuple([z.number(), z.number()]).nullable(),
   reasons: z.array(z.string()),

@@ -26,7 +26,7 @@ export interface LenetGuard {
 }
 
 /** What tests choose of it. */
-export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | 'design'> {
+export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | 'design' | 'spoil'> {
   readonly noiseKeyHex: string;
   /** Four copies with noise where it is not given. */
   readonly plan?: ExtractionPlan;
