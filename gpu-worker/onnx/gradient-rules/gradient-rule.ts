@@ -12,6 +12,8 @@ export interface GradientContext {
   readonly shapeOf: (tensor: string) => readonly number[];
   /** Whether a gradient flows on into the tensor. */
   readonly isActive: (tensor: string) => boolean;
+  /** Whether the tensor is a parameter under training: an input of the graph that is the same for every row. */
+  readonly isParameter: (tensor: string) => boolean;
 }
 
 /**

@@ -10,13 +10,31 @@ import {
 } from './gradient-rule.ts';
 
 const gemm: GradientRule = (context, node, gradient) => {
-  const [, weights, bias] = node.input;
-  if (context.isActive(weights)) return refuseForm(node, 'its second matrix depends on the input');
-  if (bias !== undefined && context.isActive(bias)) return refuseForm(node, 'its bias depends on the input');
+  const { graph, shapeOf, isActive, isParameter } = context;
+  const [input, weights, bias] = node.input;
+  for (const [name, what] of [
+    [weights, 'second matrix'],
+    [bias, 'bias'],
+  ]) {
+    if (name !== undefined && isActive(name) && !isParameter(name))
+      return refuseForm(node, `its ${what} depends on the input`);
+  }
   if (intAttribute(node, 'transA', 0) !== 0) return refuseForm(node, 'its first matrix is transposed');
   const alpha = { float: floatAttribute(node, 'alpha', 1) };
-  const transB = 1 - intAttribute(node, 'transB', 0);
-  return [context.graph.op('Gemm', [gradient, weights], { alpha, transB })];
+  const transB = intAttribute(node, 'transB', 0);
+  const byInput = () => graph.op('Gemm', [gradient, weights], { alpha, transB: 1 - transB });
+  const byWeights = () =>
+    graph.op('Gemm', transB === 1 ? [gradient, input] : [input, gradient], { alpha, transA: 1 });
+  const byBias = () => {
+    const sum = unbroadcast(context, gradient, { from: shapeOf(node.output[0]), to: bias });
+    const beta = floatAttribute(node, 'beta', 1);
+    return beta === 1 ? sum : graph.op('Mul', [sum, graph.floats([], [beta])]);
+  };
+  return [
+    isActive(input) ? byInput() : undefined,
+    isActive(weights) ? byWeights() : undefined,
+    bias !== undefined && isActive(bias) ? byBias() : undefined,
+  ];
 };
 
 const matMul: GradientRule = (context, node, gradient) => {

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { readWeights, writeWeights } from '../../../gpu-worker/onnx/weights.ts';
+import { smallModel, weights } from './small-model.ts';
+
+const model = smallModel((graph, input) => {
+  const normalised = graph.op('Sub', [input, graph.floats([1], [0.5])]);
+  const conv = graph.op('Conv', [normalised, weights(graph, [3, 2, 6, 6]), weights(graph, [3])]);
+  const flat = graph.op('Flatten', [conv]);
+  return graph.op('Add', [graph.op('MatMul', [flat, weights(graph, [3, 4])]), weights(graph, [4])]);
+});
+
+describe('the weights of a file', () => {
+  it('are those of its layers, without the constants that normalise', () => {
+    const shapes = readWeights(model).map(({ shape }) => shape);
+    expect(shapes).toEqual([[3, 2, 6, 6], [3], [3, 4], [4]]);
+  });
+
+  it('are what was written, and everything else stays', () => {
+    const own = readWeights(model);
+    const doubled = own.map(({ name, values }) => ({ name, values: values.map((value) => 2 * value) }));
+    const changed = writeWeights(model, doubled);
+    expect(readWeights(changed).map(({ values }) => values)).toEqual(doubled.map(({ values }) => values));
+    expect(writeWeights(changed, own)).toEqual(model);
+  });
+
+  it('are refused in another shape or under an unknown name', () => {
+    const [{ name }] = readWeights(model);
+    expect(() => writeWeights(model, [{ name, values: new Float32Array(2) }])).toThrow(/has 2 elements/);
+    expect(() => writeWeights(model, [{ name: 'nothing', values: new Float32Array(2) }])).toThrow(/nothing/);
+  });
+});
