@@ -53,6 +53,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/served-model.ts',
       'gpu-worker/evaluate/',
       'gpu-worker/calibrate/',
+      'gpu-worker/training/',
     ],
     ['gpu-worker/attacks/', 'gpu-worker/baselines/', 'gpu-worker/triggers/', 'gpu-worker/datasets/'],
     ['gpu-worker/extraction/'],

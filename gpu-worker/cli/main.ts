@@ -11,6 +11,7 @@ import { detectorSignCommand } from './detector-sign.ts';
 import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
+import { modelTrainCommand } from './model-train.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
 const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
@@ -21,7 +22,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('Guards a neural network: compiles models, calibrates and evaluates detectors.')
     .exitOverride()
     .showHelpAfterError('(add --help for the options)');
-  program.command('model').description('protected models').addCommand(modelCompileCommand());
+  program
+    .command('model')
+    .description('protected models')
+    .addCommand(modelCompileCommand())
+    .addCommand(modelTrainCommand());
   program
     .command('detector')
     .description('detectors of adversarial inputs')

@@ -1,0 +1,158 @@
+// `nccr-guard model train`: a data set in, a small classifier trained on it out, as a plain ONNX file.
+import { Command } from 'commander';
+import { GuardError } from '../../shared/errors.ts';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import type { Dataset } from '../datasets/dataset.ts';
+import type { Engine } from '../engine/engine.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { type ArchitectureName, architectureNames, buildNetwork } from '../training/architectures.ts';
+import { type Augmentation, augmentations } from '../training/augment.ts';
+import { channelMoments, checkTrainingSet, classesOf } from '../training/check-training-set.ts';
+import { measureAccuracy } from '../training/measure-accuracy.ts';
+import { type EpochRecord, trainNetwork } from '../training/train-network.ts';
+import {
+  addDatasetOptions,
+  type DatasetOptions,
+  datasetOfOptions,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+} from './options.ts';
+import { progressDisplay } from './progress.ts';
+import { writeWhole } from './write-file.ts';
+
+interface TrainOptions extends DatasetOptions {
+  readonly architecture: ArchitectureName;
+  readonly testDataset?: string;
+  readonly testSplit: string;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly augment?: Augmentation | true;
+  readonly adversarialEpsilon?: number;
+  readonly adversarialSteps: number;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+/** Pixels as every data set here gives them. */
+const range = [0, 1] as const;
+
+/** Makes the command. */
+export function modelTrainCommand(): Command {
+  const command = new Command('train')
+    .description('train a small classifier, naturally or on adversarial examples')
+    .requiredOption('--out <file>', 'where the trained model goes')
+    .requiredOption(
+      '--architecture <name>',
+      'lenet5 (two convolutions, three dense layers) or cnn6 (six convolutions, two dense layers)',
+      oneOf(architectureNames),
+    );
+  return addDatasetOptions(command, 'train')
+    .option(
+      '--test-dataset <source>',
+      'images of the accuracy at the end; the test split of the data set where it is not given',
+    )
+    .option('--test-split <prefix>', 'split of these images', 'test')
+    .option('--epochs <count>', 'passes over the data set', positiveInteger, 6)
+    .option('--batch <count>', 'images of one step', positiveInteger, 64)
+    .option('--learning-rate <number>', 'highest learning rate of AdamW', positiveNumber, 2e-3)
+    .option('--seed <number>', 'of weights, order and augmentation', positiveInteger, 1)
+    .option(
+      '--augment [kind]',
+      `move the images about as they are learnt: ${augmentations.join(' or ')}`,
+      oneOf(augmentations),
+    )
+    .option(
+      '--adversarial-epsilon <number>',
+      'train on PGD examples of this radius in the max norm, pixels from 0 to 1',
+      positiveNumber,
+    )
+    .option('--adversarial-steps <count>', 'steps of this PGD', positiveInteger, 7)
+    .option('--json', 'print the result as JSON, without progress')
+    .action(run);
+}
+
+async function run(options: TrainOptions): Promise<void> {
+  const { architecture, seed, out, adversarialEpsilon: epsilon } = options;
+  const { dataset, test } = await loadSets(options);
+  const { inputShape } = dataset;
+  // A network of one class is refused for the data's fault, not for its own.
+  const classes = Math.max(2, classesOf(dataset));
+  checkTrainingSet(dataset, { inputShape, classes });
+  checkTrainingSet(test, { inputShape, classes });
+  const normalisation = channelMoments(dataset);
+  const untrained = buildNetwork(architecture, { inputShape, classes, seed, normalisation });
+  const engine = await createOrtEngine({});
+  const startedAt = performance.now();
+  try {
+    const { model, epochs } = await train(untrained, { dataset, engine, options });
+    const seconds = (performance.now() - startedAt) / 1000;
+    const accuracy = await measureAccuracy(model, test, { engine, classes, range, epsilon, seed });
+    await writeWhole(out, model);
+    const digest = await sha256Digest(model);
+    if (options.json) {
+      console.log(JSON.stringify({ out, digest, classes, seconds, epochs, accuracy }));
+      return;
+    }
+    const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
+    const attacked =
+      accuracy.attacked === undefined
+        ? ''
+        : `, ${percent(accuracy.attacked)} under PGD at ${epsilon} (the first 500 of them at most)`;
+    console.log(
+      `trained ${architecture} in ${seconds.toFixed(0)} s: accuracy ${percent(accuracy.natural)} of ${test.labels.length} test images${attacked}`,
+    );
+    console.log(`wrote ${out}, ${model.length} bytes, ${digest}`);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function loadSets(options: TrainOptions): Promise<{ dataset: Dataset; test: Dataset }> {
+  const { dataset: source, testDataset, testSplit } = options;
+  if (testDataset === undefined && source.startsWith('npz:')) {
+    throw new GuardError('invalid_dataset', `${source} has no test split: name one with --test-dataset`);
+  }
+  const test = { ...options, dataset: testDataset ?? source, split: testSplit };
+  return { dataset: await datasetOfOptions(options), test: await datasetOfOptions(test) };
+}
+
+async function train(
+  untrained: Uint8Array,
+  { dataset, engine, options }: { dataset: Dataset; engine: Engine; options: TrainOptions },
+): Promise<{ model: Uint8Array<ArrayBuffer>; epochs: EpochRecord[] }> {
+  const { augment, adversarialEpsilon: epsilon, adversarialSteps: steps } = options;
+  const epochs: EpochRecord[] = [];
+  const quiet = options.json === true;
+  const display = progressDisplay({ quiet });
+  const stage = (epoch: number) => `epoch ${epoch} of ${options.epochs}`;
+  try {
+    const model = await trainNetwork(untrained, dataset, {
+      engine,
+      epochs: options.epochs,
+      batch: options.batch,
+      learningRate: options.learningRate,
+      seed: options.seed,
+      augmentation: augment === true ? 'shift' : augment,
+      adversarial: epsilon === undefined ? undefined : { epsilon, steps, range },
+      onProgress(share) {
+        const done = share * options.epochs - epochs.length;
+        display.onStage(stage(epochs.length + 1), done);
+      },
+      onEpoch(record) {
+        epochs.push(record);
+        display.stop();
+        if (quiet) return;
+        const { loss, accuracy, imagesPerSecond } = record;
+        console.error(
+          `  loss ${loss.toFixed(4)}, accuracy ${(100 * accuracy).toFixed(1)} %, ${imagesPerSecond.toFixed(0)} images/s`,
+        );
+      },
+    });
+    return { model, epochs };
+  } finally {
+    display.stop();
+  }
+}
