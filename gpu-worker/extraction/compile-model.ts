@@ -6,8 +6,8 @@ import {
   compiledModelSchema,
   compiledTensors,
   type ExtractionPlan,
-  planCopies,
   planNoiseCopies,
+  planRuns,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
@@ -51,7 +51,7 @@ export interface Compilation {
 /**
  * Compiles a protected model: `x [R, ...]` and, where the plan has noise, `noise_rows [R, N]` and `noise_signs [R, N]` to
  * `logits [R, C + 1, K]` with C of `planCopies` and, where taps are planned, `changes [R, D]` with the columns of
- * `changeColumns`. Row 0 of the logits is of the input itself, untouched; rows k = 1 to N are of
+ * `changeColumns`. Of a plan with `only` it makes those rows of the logits alone, and takes the noise of those copies alone. Row 0 of the logits is of the input itself, untouched; rows k = 1 to N are of
  * `clip(x + sign_k * bank[row_k])`, those after them of the plan's transforms in its order. The same model, plan and key
  * give the same bytes.
  * @param modelBytes an ONNX file with one float32 input; a fixed batch is made free, a final softmax is taken off
@@ -90,12 +90,12 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
     noise_key_id: noiseKey.id,
   } satisfies CompiledModel);
 
-  const copies = planCopies(plan);
+  const runs = planRuns(plan);
   const sources = await copySources(plan, { noiseKey, inputSize: elementCount(input.shape) });
   graph.model.graph.output = [];
-  appendCopies(graph, { input, range: plan.input_range, sources });
-  graph.op('Reshape', [logits, graph.ints([-1, copies + 1, classes])], {}, compiledTensors.logits);
-  graph.output(compiledTensors.logits, ['R', copies + 1, classes]);
+  appendCopies(graph, { input, range: plan.input_range, sources, original: runs[0] === 0 });
+  graph.op('Reshape', [logits, graph.ints([-1, runs.length, classes])], {}, compiledTensors.logits);
+  graph.output(compiledTensors.logits, ['R', runs.length, classes]);
   if (taps.length > 0) appendTaps(graph, taps, plan);
   tidyGraph(graph.model);
   const entry = { key: compiledModelKey, value: JSON.stringify(compiled) };
@@ -122,15 +122,20 @@ export function readCompiledModel(bytes: Uint8Array): CompiledModel {
   return read.data;
 }
 
-/** What makes the copies: the noise bank of the key first, then the plan's transforms or those that the key draws. */
+/**
+ * What makes the copies that are run: the noise bank of the key first, then the plan's transforms or those that the key draws.
+ */
 async function copySources(
   plan: ExtractionPlan,
   { noiseKey, inputSize }: { noiseKey: NoiseKey; inputSize: number },
 ): Promise<CopySource[]> {
   const sources: CopySource[] = [];
-  if (plan.noise.length > 0) {
+  const noised = planNoiseCopies(plan);
+  const runs = planRuns(plan);
+  const noiseRuns = runs.filter((run) => run >= 1 && run <= noised);
+  if (noiseRuns.length > 0) {
     const bank = await noiseBank(noiseKey, plan, inputSize);
-    sources.push(noiseCopies({ bank, copies: planNoiseCopies(plan) }));
+    sources.push(noiseCopies({ bank, copies: noiseRuns.length }));
   }
   if (plan.transforms.length > 0) {
     const { transforms, transforms_key_id: keyId } = plan;
@@ -140,7 +145,8 @@ async function copySources(
       throw new GuardError('invalid_config', detail);
     }
     const drawn = keyId === undefined ? transforms : await drawTransforms(noiseKey, transforms);
-    sources.push(transformCopies(drawn));
+    const run = drawn.filter((_, index) => runs.includes(1 + noised + index));
+    if (run.length > 0) sources.push(transformCopies(run));
   }
   return sources;
 }

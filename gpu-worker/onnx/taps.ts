@@ -4,8 +4,8 @@ import {
   changeColumns,
   compiledTensors,
   type ExtractionPlan,
-  planCopies,
   planNoiseCopies,
+  planRuns,
   type Tap,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
@@ -33,10 +33,10 @@ export interface PlacedTap {
 export function appendTaps(
   graph: GraphBuilder,
   taps: readonly PlacedTap[],
-  plan: Pick<ExtractionPlan, 'noise' | 'transforms'>,
+  plan: Pick<ExtractionPlan, 'noise' | 'transforms' | 'only'>,
 ): void {
   assert(taps.length > 0, 'there is a tap');
-  const copies = planCopies(plan);
+  const copies = planRuns(plan).length - 1;
   const columns = taps.flatMap(({ tap, tensor, shape }) => {
     if (tap.kind !== 'units') return appendTap(graph, { tap, tensor, shape }, copies);
     const copy = planNoiseCopies(plan) + tap.transform + 1;
@@ -65,6 +65,13 @@ function appendTap(
   copies: number,
 ): string[] {
   const neurons = elementCount(shape);
+  if (tap.kind === 'activations') {
+    if (tap.neurons !== neurons) {
+      throw new GuardError('invalid_model', `${tap.tensor} has ${neurons} neurons, not ${tap.neurons}`);
+    }
+    const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
+    return [graph.op('Slice', [rows, graph.ints([0]), graph.ints([1]), graph.ints([1])])];
+  }
   if (tap.kind === 'layer') {
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
     const { differences, input } = changesOf(graph, rows);

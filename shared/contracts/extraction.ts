@@ -1,6 +1,6 @@
 // The plan of one compiled model, and the call that extracts logits and changes from it.
 import { z } from 'zod';
-import { bankRowsMax, copiesMax, tapUnitsMax } from '../limits.ts';
+import { activationNeuronsMax, bankRowsMax, copiesMax, tapUnitsMax } from '../limits.ts';
 import { type Transform, transformSchema } from './transform.ts';
 
 /** A SHA-256 digest as every contract writes it. */
@@ -40,6 +40,12 @@ export const tapSchema = z.discriminatedUnion('kind', [
     /** Units of the tensor: its first extent behind the batch. */
     units: z.int().min(1).max(tapUnitsMax),
   }),
+  /** The activations of the input itself, one value a neuron. */
+  z.strictObject({
+    kind: z.literal('activations'),
+    tensor: z.string().min(1),
+    neurons: z.int().min(1).max(activationNeuronsMax),
+  }),
 ]);
 
 /** How a model's inputs are perturbed and what is read from it. */
@@ -57,6 +63,11 @@ export const extractionPlanSchema = z
      */
     transforms_key_id: z.string().min(1).optional(),
     taps: z.array(tapSchema),
+    /**
+     * Where a graph runs a part of the plan alone, what it runs, rising: 0 is the input itself, the others are the copies in
+     * their order, from 1. Noise is selected and transforms are drawn as for the whole plan.
+     */
+    only: z.array(z.int().min(0).max(copiesMax)).min(1).optional(),
   })
   .refine((plan) => plan.input_range[0] < plan.input_range[1], 'input_range must rise')
   .refine((plan) => planCopies(plan) > 0, 'a plan makes at least one copy: noise or a transform')
@@ -65,7 +76,18 @@ export const extractionPlanSchema = z
     ({ taps, transforms }) => taps.every((tap) => tap.kind !== 'units' || tap.transform < transforms.length),
     'a tap of units names one of the transforms',
   )
-  .refine((plan) => planUnits(plan) <= tapUnitsMax, `at most ${tapUnitsMax} tapped units in all`);
+  .refine((plan) => planUnits(plan) <= tapUnitsMax, `at most ${tapUnitsMax} tapped units in all`)
+  .refine(
+    (plan) => isRising(plan.only ?? []) && (plan.only ?? []).every((run) => run <= planCopies(plan)),
+    'only rises and names copies of the plan',
+  )
+  .refine(
+    ({ only, taps }) =>
+      only === undefined ||
+      taps.length === 0 ||
+      (only.includes(0) && taps.every(({ kind }) => kind === 'activations')),
+    'a part of a plan has no taps but those of the activations of the input, and then runs it',
+  );
 
 export type NoiseSegment = z.infer<typeof noiseSegmentSchema>;
 export type Tap = z.infer<typeof tapSchema>;
@@ -135,6 +157,11 @@ export function planCopies(plan: CopiesPlan): number {
   return planNoiseCopies(plan) + plan.transforms.length;
 }
 
+/** What a graph of a plan runs, rising: 0 is the input itself, the others are its copies. The logits are [R, runs, K]. */
+export function planRuns(plan: CopiesPlan & Pick<ExtractionPlan, 'only'>): number[] {
+  return plan.only ?? Array.from({ length: planCopies(plan) + 1 }, (_, run) => run);
+}
+
 /** Number of rows of a plan's noise bank; segments follow each other in the plan's order. */
 export function planBankRows(plan: { readonly noise: readonly NoiseSegment[] }): number {
   return plan.noise.reduce((sum, segment) => sum + segment.rows, 0);
@@ -145,9 +172,9 @@ export interface ChangeColumn {
   readonly tensor: string;
   /**
    * `change`: mean of |F(x') - F(x)|; `drift`: mean of F(x') - F(x), of units alone; `base`: mean of |F(x)| on the input
-   * itself.
+   * itself; `activation`: F(x).
    */
-  readonly quantity: 'change' | 'drift' | 'base';
+  readonly quantity: 'change' | 'drift' | 'base' | 'activation';
   /** What the mean is over: of a `unit` its positions under one transform, of the others the copies too. */
   readonly unit:
     | { readonly kind: 'layer' }
@@ -160,7 +187,7 @@ export const unitQuantities = ['change', 'drift', 'base'] as const;
 
 /**
  * Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, channels and neurons a
- * change each, units their changes, then their drifts, then their bases.
+ * change each, units their changes, then their drifts, then their bases, activations a value a neuron.
  */
 export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeColumn[] {
   return plan.taps.flatMap(tapColumns);
@@ -179,6 +206,10 @@ function tapColumns(tap: Tap): ChangeColumn[] {
       const unit = kind === 'channels' ? 'channel' : 'neuron';
       return tap.index.map((index) => ({ tensor, quantity: 'change', unit: { kind: unit, index } }));
     }
+    case 'activations':
+      return Array.from({ length: tap.neurons }, (_, index): ChangeColumn => {
+        return { tensor, quantity: 'activation', unit: { kind: 'neuron', index } };
+      });
     case 'units': {
       const { transform, units } = tap;
       return unitQuantities.flatMap((quantity) =>
@@ -193,4 +224,8 @@ function tapColumns(tap: Tap): ChangeColumn[] {
 /** Number of units that a plan's taps of units read in all. */
 export function planUnits({ taps }: { readonly taps: readonly Tap[] }): number {
   return taps.reduce((sum, tap) => sum + (tap.kind === 'units' ? tap.units : 0), 0);
+}
+
+function isRising(values: readonly number[]): boolean {
+  return values.every((value, index) => index === 0 || value > values[index - 1]);
 }

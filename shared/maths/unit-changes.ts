@@ -1,6 +1,6 @@
 // From the changes of a network's units under one transform to the entries of a vector: each relative to the unit's own size.
 import { assertShape } from '../assert.ts';
-import { planUnits, type Tap, unitQuantities } from '../contracts/extraction.ts';
+import { changeColumns, planUnits, type Tap, unitQuantities } from '../contracts/extraction.ts';
 
 /** Share of a unit's clean mean that stands in its denominator, so that a unit that an input does not touch is not blown up. */
 const meanShare = 0.05;
@@ -63,7 +63,7 @@ export function tappedUnits(
   let [column, unit] = [0, 0];
   for (const tap of plan.taps) {
     if (tap.kind !== 'units') {
-      column += tap.kind === 'layer' ? 2 : tap.index.length;
+      column += changeColumns({ taps: [tap] }).length;
       continue;
     }
     for (const quantity of unitQuantities) {

@@ -115,6 +115,7 @@ function plainChanges(plan: ExtractionPlan, outputs: Record<string, Tensor>, fir
     const neurons = elementCount(shape.slice(1));
     const values = (data as Float32Array).slice(first * neurons, (first + copies + 1) * neurons);
     const activations: TappedActivations = { values, copies, neurons };
+    if (quantity === 'activation') throw new Error('the plans of these tests tap changes alone');
     if (unit.kind === 'unit') {
       const copy = noisyCopies + unit.transform + 1;
       return unitChanges(activations, { copy, units: shape[1] })[quantity][unit.index];
