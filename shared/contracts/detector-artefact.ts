@@ -1,6 +1,6 @@
 // The detector as it is stored, signed for one model and loaded by the edge.
 import { z } from 'zod';
-import { detectorParametersMax } from '../limits.ts';
+import { activationNeuronsMax, copiesMax, detectorParametersMax, stagesMax } from '../limits.ts';
 import { digestSchema, extractionPlanSchema } from './extraction.ts';
 
 /** Vector designs over copies with noise: the paper's, `rank-gaps` (A) and `strict` (B). */
@@ -72,6 +72,71 @@ export const classThresholdSchema = z.strictObject({
   calibration_samples: z.int().positive(),
 });
 
+/** Each entry is standardised as (v - mean) / deviation and clipped to ±clip. */
+const standardiseSchema = z.strictObject({
+  mean: z.array(z.number()),
+  deviation: z.array(z.number().positive()),
+  clip: z.number().positive(),
+});
+
+/** Fully connected layers with ReLU between them; the last has two outputs, clean and adversarial. */
+const mlpSchema = z.strictObject({
+  layers: z.array(denseLayerSchema).min(1).max(4),
+  parameters: z.int().positive().max(detectorParametersMax),
+});
+
+/** Vectors with their scores: whoever loads the artefact scores them first and refuses it where they differ. */
+const selfCheckSchema = z.strictObject({
+  vectors: z.array(z.array(z.number())).min(1),
+  scores: z.array(z.number()).min(1),
+});
+
+/** A threshold and what a calibration promises of it. */
+const thresholdSchema = z.strictObject({
+  /** An input is flagged where its score is greater. Scores are adversarial logit - clean logit. */
+  value: z.number(),
+  target_fpr: z.number().gt(0).lt(1),
+  /** 95 % interval of the false positive rate that this calibration really has. */
+  fpr_ci95: z.tuple([z.number(), z.number()]),
+  calibration_samples: z.int().positive(),
+  /** Classes whose inputs have a threshold of their own, rising; the others are judged by `value`. */
+  per_class: z
+    .array(classThresholdSchema)
+    .min(1)
+    .refine(
+      (classes) => classes.every((own, index) => index === 0 || classes[index - 1].class < own.class),
+      'classes are listed once each, rising',
+    )
+    .optional(),
+});
+
+/** One stage of a sequential test: what it runs, how it scores what is known by then, and which scores leave doubt. */
+export const testStageSchema = z.strictObject({
+  /** 0 is the input itself, then the copies of the plan from 1; rising. The graph is of the plan with `only` these. */
+  runs: z.array(z.int().min(0).max(copiesMax)).min(1),
+  standardise: standardiseSchema,
+  mlp: mlpSchema,
+  onnx: base64Schema,
+  self_check: selfCheckSchema,
+  /** The next stage is run where the score lies strictly between; null is no bound, and the last stage has none of both. */
+  doubt: z.strictObject({ lower: z.number().nullable(), upper: z.number().nullable() }).optional(),
+});
+
+/** A test that makes copies only while the score leaves doubt; its score is that of the stage at which it ends. */
+export const sequentialTestSchema = z.strictObject({
+  /** Gaussians of the plan's tapped activations, float32 in base64: see `ActivationGaussian`. */
+  activations: z.strictObject({
+    neurons: z.int().positive().max(activationNeuronsMax),
+    means: base64Schema,
+    whitening: base64Schema,
+  }),
+  stages: z.array(testStageSchema).min(2).max(stagesMax),
+  /** Of the score at which the whole test ends. */
+  threshold: thresholdSchema,
+  /** Mean number of copies on the clean inputs that set the threshold. */
+  clean_copies: z.number().min(0),
+});
+
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
 export const detectorArtefactSchema = z.strictObject({
   format: z.literal('nccr-guard/detector'),
@@ -90,36 +155,11 @@ export const detectorArtefactSchema = z.strictObject({
   }),
   plan: extractionPlanSchema,
   vector: z.strictObject({ design: z.enum(vectorDesigns), length: z.int().positive() }),
-  /** Each entry is standardised as (v - mean) / deviation and clipped to ±clip. */
-  standardise: z.strictObject({
-    mean: z.array(z.number()),
-    deviation: z.array(z.number().positive()),
-    clip: z.number().positive(),
-  }),
-  /** Fully connected layers with ReLU between them; the last has two outputs, clean and adversarial. */
-  mlp: z.strictObject({
-    layers: z.array(denseLayerSchema).min(1).max(4),
-    parameters: z.int().positive().max(detectorParametersMax),
-  }),
+  standardise: standardiseSchema,
+  mlp: mlpSchema,
   /** The same standardisation and layers as an ONNX file: `vectors [n, length]` to `scores [n]`. */
   onnx: base64Schema,
-  threshold: z.strictObject({
-    /** An input is flagged where its score is greater. Scores are adversarial logit - clean logit. */
-    value: z.number(),
-    target_fpr: z.number().gt(0).lt(1),
-    /** 95 % interval of the false positive rate that this calibration really has. */
-    fpr_ci95: z.tuple([z.number(), z.number()]),
-    calibration_samples: z.int().positive(),
-    /** Classes whose inputs have a threshold of their own, rising; the others are judged by `value`. */
-    per_class: z
-      .array(classThresholdSchema)
-      .min(1)
-      .refine(
-        (classes) => classes.every((own, index) => index === 0 || classes[index - 1].class < own.class),
-        'classes are listed once each, rising',
-      )
-      .optional(),
-  }),
+  threshold: thresholdSchema,
   /** What the detector was made from. Digests are of the image rows used, so that sets can be shown to be disjoint. */
   calibration: z.strictObject({
     seed: z.int(),
@@ -128,11 +168,9 @@ export const detectorArtefactSchema = z.strictObject({
     attacks: z.array(z.string()),
     dataset: z.string(),
   }),
-  /** Vectors with their scores: whoever loads the artefact scores them first and refuses it where they differ. */
-  self_check: z.strictObject({
-    vectors: z.array(z.array(z.number())).min(1),
-    scores: z.array(z.number()).min(1),
-  }),
+  self_check: selfCheckSchema,
+  /** Where there is one, the guard runs it in place of the whole plan; everything above is then its full test. */
+  sequential: sequentialTestSchema.optional(),
   card: attackCardSchema.optional(),
   signature: artefactSignatureSchema.optional(),
 });
@@ -141,4 +179,6 @@ export type AttackCard = z.infer<typeof attackCardSchema>;
 export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
 export type ClassThreshold = z.infer<typeof classThresholdSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
+export type SequentialTest = z.infer<typeof sequentialTestSchema>;
+export type TestStageArtefact = z.infer<typeof testStageSchema>;
 export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;

@@ -26,7 +26,9 @@ export interface Mlp {
  * Unpacks the perceptron of an artefact.
  * @throws GuardError `invalid_artefact` where sizes do not fit each other
  */
-export function mlpOfArtefact(artefact: Pick<DetectorArtefact, 'mlp' | 'standardise' | 'vector'>): Mlp {
+export function mlpOfArtefact(
+  artefact: Pick<DetectorArtefact, 'mlp' | 'standardise'> & { readonly vector: { readonly length: number } },
+): Mlp {
   const { standardise, vector } = artefact;
   const layers = artefact.mlp.layers.map(unpackLayer);
   let width = vector.length;
@@ -104,12 +106,14 @@ function unpackLayer({ inputs, outputs, weights, biases }: DenseLayer, index: nu
   return layer;
 }
 
-function toBase64(values: Float32Array): string {
+/** Little-endian float32 in base64. */
+export function toBase64(values: Float32Array): string {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
 }
 
-function fromBase64(text: string): Float32Array {
+/** The numbers of little-endian float32 in base64. */
+export function fromBase64(text: string): Float32Array {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   return new Float32Array(bytes.buffer, 0, Math.floor(bytes.length / 4));
 }
