@@ -69,9 +69,9 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
     budget: { forwards: 2, gradients: 400 },
     run: (target, inputs, { onProgress }) => jsma(target, inputs, { onProgress }),
   },
-  // 6 weights of 100 steps.
+  // 5 weights of 70 steps.
   'carlini-wagner': {
-    budget: { forwards: 1, gradients: 600 },
+    budget: { forwards: 1, gradients: 350 },
     run: (target, inputs, { onProgress }) => carliniWagner(target, inputs, { onProgress }),
   },
   // 50 linearisations, each of 9 gradients.

@@ -31,7 +31,10 @@ export interface CarliniWagnerOptions {
  *
  * A search ends early where a tenth of its steps has not made the loss 0.01 % smaller, as in the authors' code.
  *
- * Deviation: 6 searches of 100 steps of 0.03 from c = 0.1, where the authors take 9 of 10,000 steps of 0.01 from 0.001.
+ * Deviation: 5 searches of 70 steps of 0.05 from c = 1, where the authors take 9 of 10,000 steps of 0.01 from 0.001. On
+ * CIFAR-10 with a ResNet-8 the l2 distances are an eighth longer than those of 6 searches of 100 steps of 0.03, and the
+ * examples are harder to detect, since they do not end on the decision boundary: the logit margin has an AUROC of 0.96
+ * where it has 0.99 on the closer ones. They agree with Foolbox's examples of the same images (docs/results.md).
  * @returns the successful example of smallest l2 distance; rows that no c breaks have no success
  * @see Carlini and Wagner, "Towards evaluating the robustness of neural networks" (2017), sections V.B (change of
  *   variables, f6) and VI.A
@@ -41,8 +44,8 @@ export function carliniWagner(
   attacked: AttackInputs,
   options: CarliniWagnerOptions = {},
 ): Promise<AttackExamples> {
-  const { searches = 6, initialWeight = 0.1, onProgress, ...rest } = options;
-  const { steps = 100, stepSize = 0.03, kappa = 0 } = rest;
+  const { searches = 5, initialWeight = 1, onProgress, ...rest } = options;
+  const { steps = 70, stepSize = 0.05, kappa = 0 } = rest;
 
   const attack = async (row: AttackedRow) => {
     const best = { distance: Number.POSITIVE_INFINITY, example: row.input };
