@@ -63,16 +63,6 @@ export function tiles({ kernel, strides, dilations, begin, end }: Window): boole
   return plain && kernel.every((extent, axis) => extent === strides[axis]);
 }
 
-/** Elements along one axis, padding included, that lie behind the last window because no stride reaches them. */
-export function unseenBehind(
-  { kernel, strides, dilations, begin, end }: Window,
-  { input, output }: WindowExtents,
-  axis: number,
-): number {
-  const span = (output[axis] - 1) * strides[axis] + dilations[axis] * (kernel[axis] - 1) + 1;
-  return input[axis] + begin[axis] + end[axis] - span;
-}
-
 /**
  * The transpose of a convolution: every output element adds its gradient, weighted, to the window that it saw.
  * @param weights of the convolution itself, [outputs, inputs / group, ...kernel]
@@ -85,7 +75,10 @@ export function transposedConvolution(
   const { weights, window, extents, group } = options;
   const { kernel, strides, dilations, begin, end } = window;
   // Input elements behind the last window took part in nothing, yet they have a gradient: 0.
-  const unseen = kernel.map((_, axis) => unseenBehind(window, extents, axis));
+  const unseen = kernel.map((extent, axis) => {
+    const span = (extents.output[axis] - 1) * strides[axis] + dilations[axis] * (extent - 1) + 1;
+    return extents.input[axis] - (span - begin[axis] - end[axis]);
+  });
   return graph.op('ConvTranspose', [gradient, weights], {
     kernel_shape: kernel,
     strides,
