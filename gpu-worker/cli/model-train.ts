@@ -19,7 +19,7 @@ import {
   positiveNumber,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
-import { writeWhole } from './write-file.ts';
+import { requireWritable, writeWhole } from './write-file.ts';
 
 interface TrainOptions extends DatasetOptions {
   readonly architecture: ArchitectureName;
@@ -84,6 +84,7 @@ async function run(options: TrainOptions): Promise<void> {
   checkTrainingSet(test, { inputShape, classes });
   const normalisation = channelMoments(dataset);
   const untrained = buildNetwork(architecture, { inputShape, classes, seed, normalisation });
+  await requireWritable(out);
   const engine = await createOrtEngine({});
   const startedAt = performance.now();
   try {

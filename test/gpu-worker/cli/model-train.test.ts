@@ -38,6 +38,8 @@ describe('model train', () => {
     expect(npz).toMatchObject({ code: 1, stderr: expect.stringMatching(/--test-dataset/) });
     const wrong = await nccrGuard('model', 'train', '--architecture', 'vgg', '--dataset', 'x', '--out', out);
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/lenet5, cnn6/) });
+    const place = await train('--dataset', 'synthetic-digits:20', '--out', folder);
+    expect(place).toMatchObject({ code: 1, stderr: expect.stringMatching(/is a folder/) });
     expect(await readdir(folder)).not.toContain('refused.onnx');
   }, 60_000);
 });
