@@ -17,12 +17,14 @@ import {
   oneOf,
   positiveInteger,
   positiveNumber,
+  readInput,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 interface TrainOptions extends DatasetOptions {
-  readonly architecture: ArchitectureName;
+  readonly architecture?: ArchitectureName;
+  readonly from?: string;
   readonly testDataset?: string;
   readonly testSplit: string;
   readonly epochs: number;
@@ -44,11 +46,12 @@ export function modelTrainCommand(): Command {
   const command = new Command('train')
     .description('train a small classifier, naturally or on adversarial examples')
     .requiredOption('--out <file>', 'where the trained model goes')
-    .requiredOption(
+    .option(
       '--architecture <name>',
       'lenet5 (two convolutions, three dense layers) or cnn6 (six convolutions, two dense layers)',
       oneOf(architectureNames),
-    );
+    )
+    .option('--from <model.onnx>', 'go on from the weights of this model instead of drawing them');
   return addDatasetOptions(command, 'train')
     .option(
       '--test-dataset <source>',
@@ -75,26 +78,21 @@ export function modelTrainCommand(): Command {
 }
 
 async function run(options: TrainOptions): Promise<void> {
-  const { architecture, seed, out, adversarialEpsilon: epsilon } = options;
+  const { seed, out, adversarialEpsilon: epsilon } = options;
   const { dataset, test } = await loadSets(options);
-  const { inputShape } = dataset;
-  // A network of one class is refused for the data's fault, not for its own.
-  const classes = Math.max(2, classesOf(dataset));
-  checkTrainingSet(dataset, { inputShape, classes });
-  checkTrainingSet(test, { inputShape, classes });
-  const normalisation = channelMoments(dataset);
-  const untrained = buildNetwork(architecture, { inputShape, classes, seed, normalisation });
+  const start = await startOf(options, dataset);
+  checkTrainingSet(test, { inputShape: dataset.inputShape, classes: classesOf(dataset) });
   await requireWritable(out);
   const engine = await createOrtEngine({});
   const startedAt = performance.now();
   try {
-    const { model, epochs } = await train(untrained, { dataset, engine, options });
+    const { model, epochs } = await train(start, { dataset, engine, options });
     const seconds = (performance.now() - startedAt) / 1000;
-    const accuracy = await measureAccuracy(model, test, { engine, classes, range, epsilon, seed });
+    const accuracy = await measureAccuracy(model, test, { engine, range, epsilon, seed });
     await writeWhole(out, model);
     const digest = await sha256Digest(model);
     if (options.json) {
-      console.log(JSON.stringify({ out, digest, classes, seconds, epochs, accuracy }));
+      console.log(JSON.stringify({ out, digest, seconds, epochs, accuracy }));
       return;
     }
     const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
@@ -103,12 +101,25 @@ async function run(options: TrainOptions): Promise<void> {
         ? ''
         : `, ${percent(accuracy.attacked)} under PGD at ${epsilon} (the first 500 of them at most)`;
     console.log(
-      `trained ${architecture} in ${seconds.toFixed(0)} s: accuracy ${percent(accuracy.natural)} of ${test.labels.length} test images${attacked}`,
+      `trained ${options.architecture ?? options.from} in ${seconds.toFixed(0)} s: accuracy ${percent(accuracy.natural)} of ${test.labels.length} test images${attacked}`,
     );
     console.log(`wrote ${out}, ${model.length} bytes, ${digest}`);
   } finally {
     await engine.close();
   }
+}
+
+/** The model that training starts at: drawn for the data set, or one that is there. */
+async function startOf({ architecture, from, seed }: TrainOptions, dataset: Dataset): Promise<Uint8Array> {
+  const { inputShape } = dataset;
+  // A data set of one class is refused for its own fault, not for the network that it asks for.
+  const classes = Math.max(2, classesOf(dataset));
+  checkTrainingSet(dataset, { inputShape, classes });
+  if ((architecture === undefined) === (from === undefined)) {
+    throw new GuardError('invalid_config', 'name either an --architecture or a model to start --from');
+  }
+  if (architecture === undefined) return readInput(from!);
+  return buildNetwork(architecture, { inputShape, classes, seed, normalisation: channelMoments(dataset) });
 }
 
 async function loadSets(options: TrainOptions): Promise<{ dataset: Dataset; test: Dataset }> {
@@ -121,7 +132,7 @@ async function loadSets(options: TrainOptions): Promise<{ dataset: Dataset; test
 }
 
 async function train(
-  untrained: Uint8Array,
+  start: Uint8Array,
   { dataset, engine, options }: { dataset: Dataset; engine: Engine; options: TrainOptions },
 ): Promise<{ model: Uint8Array<ArrayBuffer>; epochs: EpochRecord[] }> {
   const { augment, adversarialEpsilon: epsilon, adversarialSteps: steps } = options;
@@ -130,7 +141,7 @@ async function train(
   const display = progressDisplay({ quiet });
   const stage = (epoch: number) => `epoch ${epoch} of ${options.epochs}`;
   try {
-    const model = await trainNetwork(untrained, dataset, {
+    const model = await trainNetwork(start, dataset, {
       engine,
       epochs: options.epochs,
       batch: options.batch,

@@ -17,7 +17,6 @@ export interface Accuracy {
 /** What the network is measured under. */
 export interface AccuracyOptions {
   readonly engine: Engine;
-  readonly classes: number;
   /** Lowest and highest valid value of an input. */
   readonly range: readonly [number, number];
   /** Radius of the attack in the max norm, in units of the input. */
@@ -35,7 +34,7 @@ const [attackSteps, attackedMax] = [20, 500];
 export async function measureAccuracy(
   modelBytes: Uint8Array,
   dataset: Dataset,
-  { engine, classes, range, epsilon, seed }: AccuracyOptions,
+  { engine, range, epsilon, seed }: AccuracyOptions,
 ): Promise<Accuracy> {
   const [forward, gradient] = await Promise.all([
     engine.load(await forwardModel(modelBytes, { engine })),
@@ -43,6 +42,7 @@ export async function measureAccuracy(
   ]);
   try {
     const { inputShape, labels } = dataset;
+    const classes = forward.outputs.find(({ name }) => name === 'logits')!.shape[1];
     const target = attackTarget({ forward, gradient }, { inputShape, classes, range });
     const natural = countCorrect(await target.logits(dataset.inputs), labels) / labels.length;
     if (epsilon === undefined) return { natural, attacked: undefined };
