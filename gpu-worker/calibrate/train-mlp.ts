@@ -1,6 +1,6 @@
 // Trains the detector's perceptron: AdamW on a cross-entropy that is balanced between the two classes.
 import { assert, assertShape } from '../../shared/assert.ts';
-import { denseForward, type Layer, type Mlp } from '../../shared/detector/mlp.ts';
+import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
 import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
 
 /** Vectors with their classes. */
@@ -34,6 +34,11 @@ const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
 
 interface TrainedLayer extends Layer {
   readonly moments: { readonly weights: Moments; readonly biases: Moments };
+  /** The weights column by column, [inputs, outputs]: how the forward pass reads them. */
+  readonly columns: Float64Array;
+  /** What the layer answered to the sample at hand, [outputs], and the loss's derivative by it. */
+  readonly answer: Float64Array;
+  readonly slopes: Float64Array;
 }
 
 interface Moments {
@@ -123,51 +128,90 @@ function makeLayer(inputs: number, outputs: number, random: Random): TrainedLaye
     first: new Float64Array(count),
     second: new Float64Array(count),
   });
-  return {
+  const layer = {
     inputs,
     outputs,
     weights: Float32Array.from({ length: inputs * outputs }, () => scale * normal(random)),
     biases: new Float32Array(outputs),
     moments: { weights: moments(inputs * outputs), biases: moments(outputs) },
+    columns: new Float64Array(inputs * outputs),
+    answer: new Float64Array(outputs),
+    slopes: new Float64Array(outputs),
   };
+  fillColumns(layer);
+  return layer;
 }
 
-/** Adds one sample's gradient of the weighted cross-entropy to every layer. */
+function fillColumns({ inputs, outputs, weights, columns }: TrainedLayer): void {
+  for (let output = 0; output < outputs; output++) {
+    for (let input = 0; input < inputs; input++)
+      columns[input * outputs + output] = weights[output * inputs + input];
+  }
+}
+
+/**
+ * Adds one sample's gradient of the weighted cross-entropy to every layer. Everything is done in place and in the order of
+ * the detector's own forward pass, to the same bits: a calibration spends its time here.
+ */
 function accumulate(
   layers: readonly TrainedLayer[],
   input: Float64Array,
   { label, weight }: { label: number; weight: number },
 ): void {
-  const activations = [input];
+  const last = layers.length - 1;
+  let values = input;
   for (const [index, layer] of layers.entries()) {
-    activations.push(denseForward(layer, activations[index], index < layers.length - 1));
+    forward(layer, values, index < last);
+    values = layer.answer;
   }
-  const [clean, adversarial] = activations[layers.length];
-  const probability = 1 / (1 + Math.exp(clean - adversarial));
-  const slope = weight * (probability - label);
-  let delta = Float64Array.of(-slope, slope);
-  for (let index = layers.length - 1; index >= 0; index--) {
-    delta = backward(layers[index], { delta, input: activations[index] });
+  const { answer, slopes } = layers[last];
+  const probability = 1 / (1 + Math.exp(answer[0] - answer[1]));
+  slopes[1] = weight * (probability - label);
+  slopes[0] = -slopes[1];
+  for (let index = last; index >= 0; index--) {
+    const below = index === 0 ? undefined : layers[index - 1];
+    backward(layers[index], below?.answer ?? input, below?.slopes);
   }
 }
 
-/** Gradient by the layer's input, zero where its ReLU was shut; adds the gradients of weights and biases. */
+/** An input's share of every output at a time, so that no sum waits for the one before; inputs of 0 have none. */
+function forward(
+  { inputs, outputs, columns, biases, answer }: TrainedLayer,
+  values: Float64Array,
+  relu: boolean,
+): void {
+  for (let output = 0; output < outputs; output++) answer[output] = biases[output];
+  for (let input = 0; input < inputs; input++) {
+    const value = values[input];
+    if (value === 0) continue;
+    const first = input * outputs;
+    for (let output = 0; output < outputs; output++) answer[output] += columns[first + output] * value;
+  }
+  if (!relu) return;
+  for (let output = 0; output < outputs; output++) if (answer[output] < 0) answer[output] = 0;
+}
+
+/**
+ * Adds the gradients of weights and biases.
+ * @param below where the derivative by the layer's input goes, zero where its ReLU was shut; not for the first layer
+ */
 function backward(
-  layer: TrainedLayer,
-  { delta, input }: { delta: Float64Array; input: Float64Array },
-): Float64Array<ArrayBuffer> {
-  const { inputs, outputs, weights, moments } = layer;
-  const previous = new Float64Array(inputs);
+  { inputs, outputs, weights, moments, slopes }: TrainedLayer,
+  values: Float64Array,
+  below: Float64Array | undefined,
+): void {
+  const { gradient } = moments.weights;
+  below?.fill(0);
   for (let output = 0; output < outputs; output++) {
-    const slope = delta[output];
+    const slope = slopes[output];
     if (slope === 0) continue;
     moments.biases.gradient[output] += slope;
-    for (let index = 0; index < inputs; index++) {
-      moments.weights.gradient[output * inputs + index] += slope * input[index];
-      if (input[index] > 0) previous[index] += slope * weights[output * inputs + index];
-    }
+    const first = output * inputs;
+    for (let input = 0; input < inputs; input++) gradient[first + input] += slope * values[input];
+    if (below === undefined) continue;
+    for (let input = 0; input < inputs; input++)
+      if (values[input] > 0) below[input] += slope * weights[first + input];
   }
-  return previous;
 }
 
 function update(
@@ -175,7 +219,8 @@ function update(
   { step, rate, weightDecay }: { step: number; rate: number; weightDecay: number },
 ): void {
   const corrections = [1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)];
-  for (const { weights, biases, moments } of layers) {
+  for (const layer of layers) {
+    const { weights, biases, moments } = layer;
     for (const [values, { gradient, first, second }] of [
       [weights, moments.weights],
       [biases, moments.biases],
@@ -189,5 +234,6 @@ function update(
       }
       gradient.fill(0);
     }
+    fillColumns(layer);
   }
 }
