@@ -7,7 +7,13 @@ import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
 import type { RunAttack } from '../attacks/run-attack.ts';
-import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import {
+  checkDataset,
+  type Dataset,
+  datasetDigest,
+  requireRows,
+  selectDatasetRows,
+} from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
 import { classThresholds, type LabelledScores } from './class-thresholds.ts';
@@ -118,15 +124,17 @@ export async function calibrateDetector(
   };
 }
 
-/** Draws the images and splits them by image: a clean input and its adversarial copies never stand on both sides. */
-function splitDataset(dataset: Dataset, { images, seed, targetFpr }: CalibrationOptions): [Dataset, Dataset] {
+/**
+ * Draws the images and splits them by image: a clean input and its adversarial copies never stand on both sides.
+ * @returns the images to train on, and those that set the threshold
+ * @throws GuardError `invalid_dataset` where there are too few for the target rate
+ */
+export function splitDataset(
+  dataset: Dataset,
+  { images, seed, targetFpr }: Pick<CalibrationOptions, 'images' | 'seed' | 'targetFpr'>,
+): [Dataset, Dataset] {
   const available = dataset.labels.length;
-  if (images > available) {
-    throw new GuardError(
-      'invalid_dataset',
-      `${images} images are asked for, ${dataset.name} has ${available}`,
-    );
-  }
+  requireRows(dataset, images);
   const half = Math.floor(images / 2);
   const needed = conformalSamplesNeeded(targetFpr);
   if (images - half < needed) {
@@ -139,10 +147,16 @@ function splitDataset(dataset: Dataset, { images, seed, targetFpr }: Calibration
 }
 
 /** Everything of the artefact but its history. */
-function artefactOf(
+export function artefactOf(
   { mlp, vectors, ...labelled }: LabelledScores & { mlp: Mlp; vectors: RowVectors },
-  { compiled }: Extractor,
-  { design, version, createdAt, targetFpr, perClass = false }: CalibrationOptions,
+  { compiled }: Pick<Extractor, 'compiled'>,
+  {
+    design,
+    version,
+    createdAt,
+    targetFpr,
+    perClass = false,
+  }: Pick<CalibrationOptions, 'design' | 'version' | 'createdAt' | 'targetFpr' | 'perClass'>,
 ): Omit<DetectorArtefact, 'calibration'> {
   const { name, digest, input_name, input_shape, output_name, classes } = compiled.model;
   const { scores } = labelled;

@@ -1,10 +1,12 @@
 // `nccr-guard detector calibrate`: a model and clean inputs in, a detector artefact out.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import {
   type DetectorArtefact,
   type VectorDesign,
   vectorDesigns,
 } from '../../shared/contracts/detector-artefact.ts';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { calibrateAutomatically } from '../calibrate/calibrate-automatically.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
@@ -25,6 +27,7 @@ import {
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { selectionText } from './selection-text.ts';
 import { writeWhole } from './write-file.ts';
 
 interface CalibrateOptions extends PlanOptions, SigningOptions {
@@ -35,6 +38,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly targetFpr: number;
   readonly perClass?: boolean;
   readonly vector: VectorDesign;
+  readonly auto?: boolean;
   readonly budgets: readonly number[];
   readonly adversarial: readonly string[];
   readonly seed: number;
@@ -68,6 +72,12 @@ export function detectorCalibrateCommand(): Command {
       oneOf(vectorDesigns),
       'margin-changes',
     )
+    .addOption(
+      new Option(
+        '--auto',
+        'choose design and transforms by cross-validation on the images of training, and say why',
+      ).conflicts(['vector', 'adversarial']),
+    )
     .option(
       '--budgets <numbers>',
       'rising radii of the fixed attacks trained on, in units of the input',
@@ -88,25 +98,27 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { name, seed } = options;
-  const plan = planOfOptions(options, { design: options.vector, channels: dataset.inputShape[0] });
+  const plan = planOf(options, dataset.inputShape[0]);
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
   const work = await openDetectorWork(model, { name, plan, seed, examples: options.examples });
   try {
-    const calibrated = await calibrateDetector(
-      { ...work, dataset, foreign },
-      {
-        design: options.vector,
-        targetFpr: options.targetFpr,
-        perClass: options.perClass === true,
-        images: options.images,
-        budgets: options.budgets,
-        seed,
-        version: options.detectorVersion,
-        createdAt: new Date(),
-      },
-      display.onStage,
-    );
+    const chosen = {
+      targetFpr: options.targetFpr,
+      perClass: options.perClass === true,
+      images: options.images,
+      budgets: options.budgets,
+      seed,
+      version: options.detectorVersion,
+      createdAt: new Date(),
+    };
+    const calibrated = options.auto
+      ? await calibrateAutomatically({ ...work, dataset }, chosen, display.onStage)
+      : await calibrateDetector(
+          { ...work, dataset, foreign },
+          { ...chosen, design: options.vector },
+          display.onStage,
+        );
     display.stop();
     const artefact = signer === undefined ? calibrated : await signer.sign(calibrated);
     await signer?.keep();
@@ -117,6 +129,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       const signing = signer?.summary;
       console.log(JSON.stringify({ out: options.out, threshold, calibration, parameters, signing }));
     } else {
+      if (calibration.selection !== undefined) console.log(selectionText(calibration.selection));
       const { clean, adversarial } = calibration.training;
       const [low, high] = threshold.fpr_ci95.map((value) => `${(100 * value).toFixed(1)} %`);
       console.log(
@@ -136,6 +149,13 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
     display.stop();
     await work.close();
   }
+}
+
+/** Of an automatic choice the plan has every copy that a candidate may read: noise, the preset, and a median beside it. */
+function planOf(options: CalibrateOptions, channels: number): ExtractionPlan {
+  if (!options.auto) return planOfOptions(options, { design: options.vector, channels });
+  const plan = planOfOptions(options, { design: 'margin-changes+rank-gaps', channels });
+  return { ...plan, transforms: [...plan.transforms, { family: 'median', size: 3 }] };
 }
 
 /** Says which classes have a threshold of their own, and what it takes. */

@@ -125,18 +125,21 @@ export function reportTable(report: EvaluationReport): string {
     row.attack,
     `${row.successes}/${row.attacked}`,
     row.median_epsilon?.toFixed(4) ?? '',
-    row.auroc.toFixed(4),
-    row.auroc_margin.toFixed(4),
-    row.auroc_l2.toFixed(4),
-    percent(row.tpr_at_fpr_5),
-    percent(row.tpr_at_fpr_1),
-    percent(row.tpr_at_threshold),
+    ...[row.auroc, row.auroc_margin, row.auroc_l2].map((value) => value?.toFixed(4) ?? ''),
+    ...[row.tpr_at_fpr_5, row.tpr_at_fpr_1, row.tpr_at_threshold].map((value) =>
+      value === null ? '' : percent(value),
+    ),
   ]);
-  const worst = report.attacks.reduce((low, row) => (row.auroc < low.auroc ? row : low));
-  const beaten = report.attacks.filter((row) => row.auroc < row.auroc_margin).map((row) => row.attack);
+  const scored = report.attacks.flatMap(({ attack, auroc, auroc_margin: margin }) =>
+    auroc === null || margin === null ? [] : { attack, auroc, margin },
+  );
+  const [worst] = scored.toSorted((left, right) => left.auroc - right.auroc);
+  const beaten = scored.filter(({ auroc, margin }) => auroc < margin).map(({ attack }) => attack);
   return [
     `${report.detector.name} ${report.detector.version} on ${report.dataset.name}, ${report.dataset.images} images`,
-    `worst attack: ${worst.attack}, AUROC ${worst.auroc.toFixed(4)}`,
+    worst === undefined
+      ? 'no attack succeeded'
+      : `worst attack: ${worst.attack}, AUROC ${worst.auroc.toFixed(4)}`,
     ...columns([header, ...rows]),
     `false positives on clean images: ${percent(report.fpr)}, target ${percent(report.target_fpr)}`,
     `  expected within ${interval(report.fpr_interval)} (95 %, calibration and test drawn)`,

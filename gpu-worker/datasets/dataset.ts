@@ -77,3 +77,12 @@ export function checkDataset(
   if (wrong >= 0)
     throw new GuardError('invalid_dataset', `${dataset.name} has a value that is not finite at ${wrong}`);
 }
+
+/**
+ * Refuses to draw more rows than there are.
+ * @throws GuardError `invalid_dataset`
+ */
+export function requireRows({ name, labels }: Dataset, images: number): void {
+  if (images <= labels.length) return;
+  throw new GuardError('invalid_dataset', `${images} images are asked for, ${name} has ${labels.length}`);
+}

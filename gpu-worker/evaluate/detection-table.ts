@@ -7,7 +7,7 @@ import type {
   TableRow,
 } from '../../shared/contracts/detection-table.ts';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
-import { conformalThreshold } from '../../shared/detector/conformal-threshold.ts';
+import { conformalThreshold, requireThresholdSamples } from '../../shared/detector/conformal-threshold.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
@@ -34,7 +34,7 @@ import {
 } from '../calibrate/training-inputs.ts';
 import { trainingRecipes } from '../calibrate/training-recipes.ts';
 import { type CleanShift, shiftImages, shiftName } from '../datasets/clean-shifts.ts';
-import { checkDataset, type Dataset, selectDatasetRows } from '../datasets/dataset.ts';
+import { checkDataset, type Dataset, requireRows, selectDatasetRows } from '../datasets/dataset.ts';
 import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
 import { rocPoints, tprInterval } from './roc.ts';
 
@@ -87,6 +87,9 @@ export async function detectionTable(
   const fits = { inputShape: target.inputShape, classes: target.classes };
   checkDataset(training, fits);
   checkDataset(test, fits);
+  requireRows(training, options.trainingImages + options.thresholdImages);
+  requireRows(test, options.testImages);
+  requireThresholdSamples(options.thresholdImages, options.targetFpr);
   const extracted = (inputs: Float32Array, stage: string) =>
     extractRows(extractor, inputs, (share) => onStage(`extract ${stage}`, share));
   const [trainingSet, thresholdSet] = draw(training, [options.trainingImages, options.thresholdImages], 1);
@@ -103,6 +106,8 @@ export async function detectionTable(
     const name = epsilon === 0 ? attack : `${attack} @${epsilon.toFixed(4)}`;
     const on = { target, dataset: attackedSet, epsilon, seed: 3, run };
     const examples = await attackDataset(attack, on, (share) => onStage(`attack ${name}`, share));
+    // A control that never succeeds has no scores to compare.
+    if (!examples.success.includes(1)) continue;
     const found = await extracted(successfulInputs(examples), name);
     const cells = compareScores(scorers, { found, clean, right });
     rows.push({ attack: name, attacked: right.length, successes: found.count, cells });

@@ -26,7 +26,13 @@ import {
   successfulInputs,
   wrongForeign,
 } from '../calibrate/training-inputs.ts';
-import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import {
+  checkDataset,
+  type Dataset,
+  datasetDigest,
+  requireRows,
+  selectDatasetRows,
+} from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
 
@@ -52,23 +58,23 @@ export interface EvaluationOptions {
   readonly epsilon: number;
 }
 
-/** One attack's row of the report; every rate is over successful examples only. */
+/** One attack's row of the report; every rate is over successful examples only, and null where a control has none. */
 export interface AttackReport {
   /** Name of the attack, or of the file of examples. */
   readonly attack: string;
   readonly attacked: number;
   readonly successes: number;
-  /** Median of the largest change of an element over the successes, in units of the input; null for foreign examples. */
+  /** Median of the largest change of an element over the successes, in units of the input; null for foreign examples too. */
   readonly median_epsilon: number | null;
-  readonly auroc: number;
+  readonly auroc: number | null;
   /** AUROC of the logit margin of the unperturbed example: one forward pass, no noise. */
-  readonly auroc_margin: number;
+  readonly auroc_margin: number | null;
   /** AUROC of the l2 norm of the logits' change, the paper's scalar: the negative control. */
-  readonly auroc_l2: number;
-  readonly tpr_at_fpr_5: number;
-  readonly tpr_at_fpr_1: number;
+  readonly auroc_l2: number | null;
+  readonly tpr_at_fpr_5: number | null;
+  readonly tpr_at_fpr_1: number | null;
   /** Share of the examples above the artefact's own threshold. */
-  readonly tpr_at_threshold: number;
+  readonly tpr_at_threshold: number | null;
 }
 
 /** The whole report. */
@@ -111,10 +117,7 @@ export async function evaluateDetector(
   onStage: StageProgress,
 ): Promise<EvaluationReport> {
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
-  if (images > dataset.labels.length) {
-    const detail = `${images} images are asked for, ${dataset.name} has ${dataset.labels.length}`;
-    throw new GuardError('invalid_dataset', detail);
-  }
+  requireRows(dataset, images);
   if (dataset.name === artefact.calibration.dataset) {
     const detail = `${dataset.name} is the set that the detector was calibrated on: evaluate on another`;
     throw new GuardError('invalid_dataset', detail);
@@ -215,23 +218,25 @@ function attackReport(
   attacked: number,
 ): AttackReport {
   const { attack, clean, found, epsilon } = measured;
+  const successes = found.detector.length;
+  const ofSome = (figure: () => number) => (successes === 0 ? null : figure());
   return {
     attack,
     attacked,
-    successes: found.detector.length,
+    successes,
     median_epsilon: epsilon,
-    auroc: auroc(found.detector, clean.detector),
-    auroc_margin: auroc(found.margin, clean.margin),
-    auroc_l2: auroc(found.l2, clean.l2),
-    tpr_at_fpr_5: tprAtFpr(found.detector, clean.detector, 0.05),
-    tpr_at_fpr_1: tprAtFpr(found.detector, clean.detector, 0.01),
-    tpr_at_threshold: rateAbove(found.detector, 0),
+    auroc: ofSome(() => auroc(found.detector, clean.detector)),
+    auroc_margin: ofSome(() => auroc(found.margin, clean.margin)),
+    auroc_l2: ofSome(() => auroc(found.l2, clean.l2)),
+    tpr_at_fpr_5: ofSome(() => tprAtFpr(found.detector, clean.detector, 0.05)),
+    tpr_at_fpr_1: ofSome(() => tprAtFpr(found.detector, clean.detector, 0.01)),
+    tpr_at_threshold: ofSome(() => rateAbove(found.detector, 0)),
   };
 }
 
-function medianSuccess({ epsilon, success }: { epsilon: Float32Array; success: Uint8Array }): number {
+function medianSuccess({ epsilon, success }: { epsilon: Float32Array; success: Uint8Array }): number | null {
   const found = epsilon.filter((_, row) => success[row] === 1).sort();
-  return found[found.length >> 1];
+  return found.length === 0 ? null : found[found.length >> 1];
 }
 
 function calibrationOf({ threshold }: DetectorArtefact): { samples: number; rank: number } {

@@ -9,7 +9,13 @@ import type { AttackTarget } from '../attacks/attack-target.ts';
 import type { KnownDetector } from '../attacks/joint-loss.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
 import type { StageProgress } from '../calibrate/training-inputs.ts';
-import { checkDataset, type Dataset, datasetDigest, selectDatasetRows } from '../datasets/dataset.ts';
+import {
+  checkDataset,
+  type Dataset,
+  datasetDigest,
+  requireRows,
+  selectDatasetRows,
+} from '../datasets/dataset.ts';
 import { type AttackRun, attackBare, attackGuard } from './guard-attack-runs.ts';
 import { guardVerdicts } from './guard-verdicts.ts';
 import { type MaskingFlag, maskingFlags } from './masking-flags.ts';
@@ -157,16 +163,15 @@ function drawImages(
   { images, seed }: GuardAttackOptions,
 ): Dataset {
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
-  const available = dataset.labels.length;
-  if (images > available) {
-    const detail = `${images} images are asked for, ${dataset.name} has ${available}`;
-    throw new GuardError('invalid_dataset', detail);
-  }
+  requireRows(dataset, images);
   if (dataset.name === artefact.calibration.dataset) {
     const detail = `${dataset.name} is the set that the detector was calibrated on: attack it on another`;
     throw new GuardError('invalid_dataset', detail);
   }
-  return selectDatasetRows(dataset, permutation(available, seededRandom(seed)).subarray(0, images));
+  return selectDatasetRows(
+    dataset,
+    permutation(dataset.labels.length, seededRandom(seed)).subarray(0, images),
+  );
 }
 
 /** Effective accuracies of all attacks, budget by budget. */

@@ -63,6 +63,10 @@ export async function prepareModel(model: Model, options: PrepareOptions): Promi
   const probed = await probeShapes(model, { engine, input, upTo, ...(range && { range }) });
   const { shape } = requireRowwise(model, probed, { tensor: logits, label: logitsOriginal });
   const classes = elementCount(shape.slice(1));
+  if (shape.slice(1).filter((extent) => extent > 1).length > 1) {
+    const detail = `${logitsOriginal} has shape [${['N', ...shape.slice(1)].join(', ')}]: no row of logits for each input`;
+    throw new GuardError('invalid_model', detail);
+  }
   if (classes < 2) {
     throw new GuardError('invalid_model', `${logitsOriginal} has ${classes} class instead of two or more`);
   }

@@ -137,6 +137,39 @@ export const sequentialTestSchema = z.strictObject({
   clean_copies: z.number().min(0),
 });
 
+const candidateNameSchema = z.strictObject({
+  design: z.enum(vectorDesigns),
+  noise_copies: z.int().min(0),
+  /** Family and settings of each, in the order of the plan. */
+  transforms: z.array(z.string().min(1)),
+});
+
+/** What cross-validation found of one design over some copies; every figure is a mean over the folds. */
+export const candidateReportSchema = candidateNameSchema.extend({
+  parameters: z.int().positive(),
+  /** The input and its copies. */
+  forwards: z.int().positive(),
+  /** Mean AUROC of the attacks that end on the boundary, and of those that keep to a radius. */
+  auroc_smallest: shareSchema,
+  auroc_fixed: shareSchema,
+  worst_attack: z.strictObject({ attack: z.string().min(1), auroc: shareSchema }),
+  worst_shift: z.strictObject({ shift: z.string().min(1), fpr: shareSchema }),
+  /** What the rule compares. */
+  value: z.number(),
+});
+
+/** How a design and its copies were chosen: written by `detector calibrate --auto`. */
+export const selectionSchema = z.strictObject({
+  folds: z.int().min(2),
+  rule: z.string().min(1),
+  reason: z.string().min(1),
+  /** Which of the candidates; they fall by value. */
+  chosen: z.int().min(0),
+  candidates: z.array(candidateReportSchema).min(1),
+  /** Candidates that were not tried, with more parameters than a detector may have. */
+  too_large: z.array(candidateNameSchema.extend({ parameters: z.int().positive() })),
+});
+
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */
 export const detectorArtefactSchema = z.strictObject({
   format: z.literal('nccr-guard/detector'),
@@ -167,6 +200,7 @@ export const detectorArtefactSchema = z.strictObject({
     threshold: z.strictObject({ images: z.int(), digest: digestSchema }),
     attacks: z.array(z.string()),
     dataset: z.string(),
+    selection: selectionSchema.optional(),
   }),
   self_check: selfCheckSchema,
   /** Where there is one, the guard runs it in place of the whole plan; everything above is then its full test. */
@@ -177,6 +211,8 @@ export const detectorArtefactSchema = z.strictObject({
 
 export type AttackCard = z.infer<typeof attackCardSchema>;
 export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
+export type CandidateReport = z.infer<typeof candidateReportSchema>;
+export type Selection = z.infer<typeof selectionSchema>;
 export type ClassThreshold = z.infer<typeof classThresholdSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type SequentialTest = z.infer<typeof sequentialTestSchema>;

@@ -16,16 +16,21 @@ export function conformalThreshold(
   cleanScores: ArrayLike<number>,
   targetFpr: number,
 ): { threshold: number; rank: number } {
-  const needed = conformalSamplesNeeded(targetFpr);
-  if (cleanScores.length < needed) {
-    throw new GuardError(
-      'invalid_dataset',
-      `a false positive rate of ${targetFpr} needs at least ${needed} clean calibration inputs, there are ${cleanScores.length}`,
-    );
-  }
+  requireThresholdSamples(cleanScores.length, targetFpr);
   const sorted = Float64Array.from(cleanScores).sort();
   const rank = conformalRank(sorted.length, targetFpr);
   return { threshold: sorted[rank - 1], rank };
+}
+
+/**
+ * Refuses fewer clean inputs than a threshold needs: called before the work that would end in vain.
+ * @throws GuardError `invalid_dataset`
+ */
+export function requireThresholdSamples(samples: number, targetFpr: number): void {
+  const needed = conformalSamplesNeeded(targetFpr);
+  if (samples >= needed) return;
+  const detail = `a false positive rate of ${targetFpr} needs at least ${needed} clean calibration inputs, there are ${samples}`;
+  throw new GuardError('invalid_dataset', detail);
 }
 
 /** Rank of the threshold among n ascending clean scores: ceil((n + 1)(1 - target)). */
