@@ -58,7 +58,7 @@ export interface EpochRecord {
 
 /** Share of the training over which the learning rate rises. */
 const warmUp = 0.1;
-/** Share of the training over which an adversarial radius rises: at the full one from the start LeNet-5 learns nothing. */
+/** Share of the training over which an adversarial radius rises, since drawn weights tell nothing apart at the full one. */
 const radiusRamp = 0.4;
 
 /**
