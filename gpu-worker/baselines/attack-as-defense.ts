@@ -34,7 +34,8 @@ export async function attackAsDefense(
   const rows = countRows(target, inputs);
   const own = await labelsOf(target, inputs);
   const scores = new Float64Array(rows).fill(-stepsMax - 1);
-  let passes = rows;
+  let forwards = rows;
+  let gradients = 0;
   let open: OpenRows = { rows: Array.from(own.keys()), inputs };
   /** Keeps the rows that have their own label after `steps` steps, and scores the others. */
   const close = (logits: Float32Array, steps: number): number[] => {
@@ -50,15 +51,19 @@ export async function attackAsDefense(
     // The run that gives the next gradient gives the logits after the steps so far.
     const labels = open.rows.map((row) => own[row]);
     const { logits, gradient } = await target.crossEntropy(open.inputs, labels);
-    passes += gradientPasses * open.rows.length;
+    gradients += open.rows.length;
     const moved = open.inputs.map((value, index) =>
       clipTo(target.range, value + step * Math.sign(gradient[index])),
     );
     open = pick({ rows: open.rows, inputs: moved }, close(logits, steps), target);
   }
   close(await target.logits(open.inputs), stepsMax);
-  passes += open.rows.length;
-  return { scores, passesPerInput: meanPasses(passes, rows) };
+  forwards += open.rows.length;
+  return {
+    scores,
+    passesPerInput: meanPasses(forwards + gradientPasses * gradients, rows),
+    gradientsPerInput: meanPasses(gradients, rows),
+  };
 }
 
 /** Inputs on their way, with the row that each began as. */

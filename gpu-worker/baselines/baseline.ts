@@ -9,6 +9,8 @@ export interface BaselineScores {
   readonly scores: Float64Array;
   /** Forward passes of the protected model that one input cost on average; a gradient counts as `gradientPasses`. */
   readonly passesPerInput: number;
+  /** Gradients among them, on average; none where it is not given. */
+  readonly gradientsPerInput?: number;
 }
 
 /** A baseline that is ready to score, whatever it had to prepare. */

@@ -1,6 +1,5 @@
 // `nccr-guard detector table`: vector designs and baselines side by side on the same examples.
 import { Command } from 'commander';
-import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
 import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import {
@@ -8,8 +7,11 @@ import {
   transformPresetNames,
   transformPresets,
 } from '../../shared/noise/transform-presets.ts';
+import type { AttackName } from '../attacks/attack-by-name.ts';
 import { reportedShifts } from '../datasets/clean-shifts.ts';
 import { detectionTable, type TestAttack } from '../evaluate/detection-table.ts';
+import { type BaselineName, baselineNames } from '../evaluate/table-baselines.ts';
+import { tableText } from '../evaluate/table-text.ts';
 import { writeReportPage } from './detector-report.ts';
 import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
@@ -36,18 +38,34 @@ interface TableCommandOptions extends DatasetOptions {
   readonly testImages: number;
   readonly seeds: number;
   readonly design: readonly VectorDesign[];
+  readonly baseline: readonly BaselineName[];
+  readonly layer: readonly string[];
+  readonly timeInputs: number;
+  readonly matrix: readonly VectorDesign[];
+  readonly matrixSource: readonly SmallestAttack[];
   readonly out?: string;
   readonly html?: string;
   readonly examples?: string;
   readonly json?: boolean;
 }
 
+/** The paper's five attacks, at the smallest success of each. */
+const smallestAttacks = [
+  'fgsm',
+  'pgd',
+  'jsma',
+  'carlini-wagner',
+  'deepfool',
+] as const satisfies readonly AttackName[];
+type SmallestAttack = (typeof smallestAttacks)[number];
+
 /** Copies with noise: the results flatten there (docs/paper.md). */
 const noiseCopies = 4;
 
 /** Makes the command. */
 export function detectorTableCommand(): Command {
-  const design = oneOf(vectorDesigns);
+  const baselineWords = baselineNames.map((name) => name.replaceAll(' ', '-'));
+  const baseline = (text: string) => baselineNames[baselineWords.indexOf(oneOf(baselineWords)(text))];
   const command = new Command('table')
     .description('compare vector designs and baselines on the same adversarial, clean and shifted inputs')
     .argument('<model.onnx>', 'the protected model, not compiled')
@@ -66,10 +84,30 @@ export function detectorTableCommand(): Command {
     .option('--threshold-images <count>', 'other images to set the threshold of 5 %', positiveInteger, 1000)
     .option('--test-images <count>', 'images to test on', positiveInteger, 1000)
     .option('--seeds <count>', 'detectors trained of each design', positiveInteger, 5)
+    .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(vectorDesigns)), [])
     .option(
-      '--design <design>',
-      'design, may be repeated; all by default',
-      (text, before: VectorDesign[]) => [...before, design(text)],
+      '--baseline <name>',
+      `baseline, may be repeated: ${baselineWords.join(', ')}; all by default, since a figure says little alone`,
+      several(baseline),
+      [],
+    )
+    .option(
+      '--layer <tensor>',
+      'tensor that the dissector reads, may be repeated; the activations by default',
+      several(String),
+      [],
+    )
+    .option('--time-inputs <count>', 'clean inputs on which time is measured; 0 for none', wholeNumber, 200)
+    .option(
+      '--matrix <design>',
+      'design of the train-by-test matrix, may be repeated; no matrix by default',
+      several(oneOf(vectorDesigns)),
+      [],
+    )
+    .option(
+      '--matrix-source <attack>',
+      `attack that the matrix trains on, may be repeated: ${smallestAttacks.join(', ')}; all by default`,
+      several(oneOf(smallestAttacks)),
       [],
     )
     .option('--out <file>', 'write the table as JSON')
@@ -98,7 +136,9 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     const table = await detectionTable(
       { ...work, training, test },
       {
-        designs: options.design.length > 0 ? options.design : vectorDesigns,
+        designs: orAll(options.design, vectorDesigns),
+        baselines: orAll(options.baseline, baselineNames),
+        layers: options.layer.length > 0 ? options.layer : undefined,
         seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),
         trainingImages: options.trainImages,
         thresholdImages: options.thresholdImages,
@@ -107,6 +147,11 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
         shifts: reportedShifts,
         budgets: options.budgets,
         targetFpr: 0.05,
+        timedInputs: options.timeInputs,
+        matrix:
+          options.matrix.length === 0
+            ? undefined
+            : { designs: options.matrix, sources: orAll(options.matrixSource, smallestAttacks) },
       },
       display.onStage,
     );
@@ -122,41 +167,23 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
 
 /** The smallest successes of the paper's five attacks, the fixed ones at every budget, and one that no design is trained on. */
 function testAttacks(budgets: readonly number[]): TestAttack[] {
-  const smallest = ['fgsm', 'pgd', 'jsma', 'carlini-wagner', 'deepfool'] as const;
   return [
-    ...smallest.map((attack) => ({ attack })),
+    ...smallestAttacks.map((attack) => ({ attack })),
     ...budgets.map((epsilon) => ({ attack: 'fgsm-fixed' as const, epsilon })),
     ...budgets.map((epsilon) => ({ attack: 'pgd-fixed' as const, epsilon })),
     { attack: 'pgd-margin-fixed', epsilon: budgets[Math.floor(budgets.length / 2)] },
   ];
 }
 
-/** The table for a person: a line a set, a column a way of scoring, AUROC over the seeds. */
-export function tableText(table: DetectionTable): string {
-  const names = Object.keys(table.rows[0].cells);
-  const lines = [
-    ['AUROC', 'successes', ...names],
-    ...table.rows.map(({ attack, attacked, successes, cells }) => [
-      attack,
-      `${successes}/${attacked}`,
-      ...names.map((name) => {
-        const { mean, deviation } = cells[name].auroc;
-        return deviation === 0 ? mean.toFixed(4) : `${mean.toFixed(4)} ±${deviation.toFixed(4)}`;
-      }),
-    ]),
-    ['flagged at 5 %', '', ...names.map(() => '')],
-    ...Object.entries(table.false_positives).map(([shift, cells]) => [
-      shift,
-      '',
-      ...names.map((name) => `${(100 * cells[name].mean).toFixed(1)} %`),
-    ]),
-  ];
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-        .join('  '),
-    )
-    .join('\n');
+/** Parser of an option that may be repeated. */
+function several<T>(one: (text: string) => T): (text: string, before: readonly T[]) => T[] {
+  return (text, before) => [...before, one(text)];
+}
+
+function orAll<T>(chosen: readonly T[], all: readonly T[]): readonly T[] {
+  return chosen.length > 0 ? chosen : all;
+}
+
+function wholeNumber(text: string): number {
+  return text === '0' ? 0 : positiveInteger(text);
 }

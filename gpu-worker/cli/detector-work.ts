@@ -7,6 +7,7 @@ import { importNoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import { type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
+import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
@@ -17,6 +18,11 @@ import { keptExamples } from './kept-examples.ts';
 export interface DetectorWork {
   readonly extractor: Extractor;
   readonly target: AttackTarget;
+  readonly engine: Engine;
+  /** The protected model's file. */
+  readonly model: Uint8Array;
+  /** Compiles and loads the model under another plan and the same key. */
+  readonly compile: (plan: ExtractionPlan) => Promise<Extractor>;
   /** Runs attacks, by way of the folder of examples where one is named. */
   readonly run: RunAttack;
   close(): Promise<void>;
@@ -55,17 +61,23 @@ export async function openDetectorWork(
             runtime: engine.info.id,
             onDamaged: (detail) => console.error(`nccr-guard: ${detail}`),
           });
-    const { bytes, compiled } = await compileModel(model, { name, plan, noiseKey, engine });
+    const compile = async (wanted: ExtractionPlan): Promise<Extractor> => {
+      const { bytes, compiled } = await compileModel(model, { name, plan: wanted, noiseKey, engine });
+      return { model: await engine.load(bytes), compiled, noiseKey };
+    };
     const [extractor, forward, gradient] = await Promise.all([
-      engine.load(bytes),
+      compile(plan),
       engine.load(await forwardModel(model, { engine })),
       engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
     ]);
     const loadHead = async (head: 'margin' | 'seed') =>
       engine.load(await gradientModel(model, { engine, head }));
-    const { input_shape: inputShape, classes } = compiled.model;
+    const { input_shape: inputShape, classes } = extractor.compiled.model;
     return {
-      extractor: { model: extractor, compiled, noiseKey },
+      extractor,
+      engine,
+      model,
+      compile,
       target: attackTarget({ forward, gradient, loadHead }, { inputShape, classes, range: plan.input_range }),
       run,
       close: () => engine.close(),

@@ -1,4 +1,5 @@
 // The paper's own detection figures for MNIST and CIFAR-10, to stand beside what is measured here.
+import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 
 /** One network of one of the paper's tables; AUROC of its detector by training set, then of the baselines that it names. */
@@ -15,6 +16,9 @@ export type PaperRow = readonly [number, number, number, number, number, number]
 
 /** What the paper's detectors were trained on, in the order of a row. */
 export const paperTrainingSets = ['FGSM', 'PGD', 'JSMA', 'Combine'] as const;
+
+/** The attacks that the paper's Combine is trained on. */
+export const matrixCombine = ['fgsm', 'pgd', 'jsma'] as const satisfies readonly AttackName[];
 
 /** Data sets of the paper that are measured here too. */
 export type PaperDataset = 'mnist' | 'cifar10';
@@ -85,4 +89,31 @@ export const paperFigures: Readonly<Record<PaperDataset, readonly PaperTable[]>>
 export function paperDatasetOf(name: string): PaperDataset | undefined {
   if (/cifar[-_ ]?10(?!\d)/i.test(name)) return 'cifar10';
   return /(?<![a-z][-_ ]?)mnist(?![-_]?c\b)/i.test(name) ? 'mnist' : undefined;
+}
+
+/** What may be of a data set that the paper has too. */
+export type PaperSubject = Pick<DetectionTable, 'dataset' | 'model'>;
+
+/** The paper's tables of the same data set; none for another. */
+export function paperTablesOf({ dataset, model }: PaperSubject): readonly PaperTable[] {
+  const known = paperDatasetOf(dataset ?? '') ?? paperDatasetOf(model);
+  return known === undefined ? [] : paperFigures[known];
+}
+
+/**
+ * The paper's AUROC for one cell of the train-by-test matrix.
+ * @returns by table and network, such as `Table 3, LeNet-5`; nothing where the paper has no such cell
+ */
+export function paperCells(
+  of: PaperSubject,
+  { attack, trainedOn }: { attack: string; trainedOn: readonly string[] },
+): Record<string, number> {
+  const all = trainedOn.join() === matrixCombine.join();
+  const column = all ? matrixCombine.length : (matrixCombine as readonly string[]).indexOf(trainedOn.join());
+  return Object.fromEntries(
+    paperTablesOf(of).flatMap(({ table, network, rows }) => {
+      const row = Object.entries(rows).find(([name]) => name === attack)?.[1];
+      return row === undefined || column < 0 ? [] : [[`${table}, ${network}`, row[column]]];
+    }),
+  );
 }

@@ -3,6 +3,7 @@ import { assert } from '../../shared/assert.ts';
 import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
 import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
+import { matrixCombine } from './paper-figures.ts';
 
 const designTitles: Readonly<Record<VectorDesign, string>> = {
   'rank-gaps': 'A: rank gaps',
@@ -13,7 +14,11 @@ const designTitles: Readonly<Record<VectorDesign, string>> = {
 
 const baselineTitles: Readonly<Record<string, string>> = {
   margin: 'logit margin',
+  'max softmax': 'maximum softmax',
   l2: 'l2 of the logits’ change',
+  'label change rate': 'label change rate (BL1)',
+  dissector: 'Dissector (BL2)',
+  a2d: 'A2D (BL3)',
 };
 
 const attackTitles: Readonly<Record<AttackName, string>> = {
@@ -58,6 +63,12 @@ export function attackTitle(name: string): string {
   const [attack, radius] = name.split(' @');
   const title = titleOf(attackTitles, attack) ?? attack;
   return radius === undefined ? title : `${title}, ε\u00a0=\u00a0${radius}`;
+}
+
+/** What a row of the train-by-test matrix was trained on. */
+export function trainingTitle(attacks: readonly string[]): string {
+  if (attacks.join() === matrixCombine.join()) return 'Combine';
+  return attacks.map((attack) => attackTitle(attack).replace(', smallest', '')).join(' and ');
 }
 
 /** A rate or area as `0.9876`. @throws Error where it is no finite number */

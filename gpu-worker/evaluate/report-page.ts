@@ -7,9 +7,12 @@ import type {
   TableCell,
   TableRow,
 } from '../../shared/contracts/detection-table.ts';
-import { type PaperTable, paperDatasetOf, paperFigures, paperTrainingSets } from './paper-figures.ts';
+import { type PaperTable, paperTablesOf, paperTrainingSets } from './paper-figures.ts';
+import { costSection } from './report-costs.ts';
 import { curveSection } from './report-curves.ts';
 import { limitsSection } from './report-limits.ts';
+import { edge, figureTable, type Markup, verdictList } from './report-markup.ts';
+import { matrixSection } from './report-matrix.ts';
 import {
   areaText,
   attackTitle,
@@ -19,9 +22,7 @@ import {
   scorerTitle,
 } from './report-names.ts';
 import { reportStyle } from './report-style.ts';
-
-/** Markup whose parts are escaped. */
-type Markup = ReturnType<typeof html>;
+import { marginVerdicts } from './table-verdicts.ts';
 
 /**
  * Writes the page. It needs no script, loads nothing, and reads in light, dark and print.
@@ -29,7 +30,7 @@ type Markup = ReturnType<typeof html>;
  */
 export async function reportPage(table: DetectionTable): Promise<string> {
   const columns = scorerColumns(table);
-  const paper = paperTables(table);
+  const paper = paperTablesOf(table);
   const model = table.model.slice(table.model.lastIndexOf('/') + 1);
   const page = await html`<!doctype html>
 <html lang="en">
@@ -45,9 +46,12 @@ export async function reportPage(table: DetectionTable): Promise<string> {
 <h1>Detection of adversarial examples on ${model}</h1>
 <p class="quiet">${provenance(table)}</p>
 ${headline(table, columns)}
+${marginSection(table)}
 ${aurocSection(table, columns, paper)}
 ${rateSection(table, columns)}
 ${falsePositiveSection(table, columns)}
+${costSection(table, columns)}
+${matrixSection(table)}
 ${await curveSection(table, columns)}
 ${paper.length > 0 ? paperSection(table, columns, paper) : ''}
 ${limitsSection()}
@@ -62,11 +66,6 @@ function provenance({ dataset, images, seeds }: DetectionTable): string {
   const from = dataset === undefined ? '' : `Test inputs from ${dataset}. `;
   const detectors = seeds.length === 1 ? 'one detector' : `${seeds.length} detectors`;
   return `${from}${images.training} images to train on, ${images.threshold} others for the threshold, ${images.test} to test on; ${detectors} of each design, figures are means over their seeds.`;
-}
-
-function paperTables({ dataset, model }: DetectionTable): readonly PaperTable[] {
-  const known = paperDatasetOf(dataset ?? '') ?? paperDatasetOf(model);
-  return known === undefined ? [] : paperFigures[known];
 }
 
 /** The worst attack of each design; the design whose worst is the least bad gives the headline. */
@@ -107,12 +106,15 @@ function marginVerdict(rows: readonly TableRow[], name: string): string {
     : `The plain logit margin of one forward pass does better on ${lost.length} of ${rows.length} sets: ${lost.map(({ attack }) => attackTitle(attack)).join('; ')}.`;
 }
 
-/** A table in a box that scrolls by itself where the page is narrow. */
-function figureTable(label: string, head: Markup | Markup[], body: Markup[]): Markup {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">
-<table><thead>${head}</thead><tbody>
-${body}
-</tbody></table></div>`;
+/** The margin comes first: each design says whether it beats one forward pass. */
+function marginSection(table: DetectionTable): Markup {
+  const verdicts = marginVerdicts(table);
+  if (verdicts.length === 0) return html``;
+  return html`<section>
+<h2>Does it beat the logit margin?</h2>
+<p>The margin needs one forward pass, no training and no copies: a design that does not beat it is not worth its time there.</p>
+${verdictList(verdicts)}
+</section>`;
 }
 
 function columnHeads({ designs, baselines }: ScorerColumns): Markup[] {
@@ -129,8 +131,6 @@ function groupHeads({ designs, baselines }: ScorerColumns): Markup[] {
       : html`<th scope="colgroup" class="group ${side}" colspan="${length}">${title}</th>`;
   return [group('designs, measured here', designs, ''), group('baselines, measured here', baselines, 'edge')];
 }
-
-const edge = (index: number) => (index === 0 ? 'edge' : '');
 
 function aurocSection(
   { rows }: DetectionTable,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { openDetectorWork } from '../../../gpu-worker/cli/detector-work.ts';
 import { drawDigits } from '../../../gpu-worker/datasets/synthetic-digits.ts';
 import { detectionTable } from '../../../gpu-worker/evaluate/detection-table.ts';
+import { baselineNames } from '../../../gpu-worker/evaluate/table-baselines.ts';
 import { detectionTableSchema } from '../../../shared/contracts/detection-table.ts';
 
 const lenet = join(import.meta.dirname, '../../../gpu-worker/demo/assets/mnist-lenet5.onnx');
@@ -25,6 +26,7 @@ describe('the table of designs and baselines', () => {
         { ...work, training: drawDigits(64, 1), test: drawDigits(40, 5000) },
         {
           designs: ['rank-gaps'],
+          baselines: baselineNames,
           seeds: [1, 2],
           trainingImages: 24,
           thresholdImages: 40,
@@ -33,11 +35,21 @@ describe('the table of designs and baselines', () => {
           shifts: [],
           budgets: [0.2],
           targetFpr: 0.05,
+          timedInputs: 5,
+          matrix: { designs: ['rank-gaps'], sources: ['fgsm'] },
         },
         () => {},
       );
       expect(detectionTableSchema.parse(JSON.parse(JSON.stringify(table)))).toEqual(table);
-      expect(Object.keys(table.rows[0].cells)).toEqual(['margin', 'max softmax', 'l2', 'rank-gaps']);
+      expect(Object.keys(table.rows[0].cells)).toEqual([...baselineNames, 'rank-gaps']);
+      expect(Object.keys(table.costs!.methods)).toEqual(Object.keys(table.rows[0].cells));
+      // One pass, the two copies and the input, 16 mutants and the model, two squeezers and the input; A2D by its steps.
+      const forwards = Object.values(table.costs!.methods).map((cost) => Math.round(cost.forwards));
+      expect(forwards).toEqual([1, 1, 3, 17, 1, expect.any(Number), 3, 3]);
+      expect(table.costs!.methods.a2d.forwards).toBeGreaterThan(3);
+      expect(table.matrix!.map(({ trained_on }) => trained_on)).toEqual([['fgsm'], ['fgsm', 'pgd', 'jsma']]);
+      // Trained and seeded like the design's own column, whose recipe is Combine.
+      expect(table.matrix![1].cells.fgsm.auroc).toEqual(table.rows[0].cells['rank-gaps'].auroc);
       for (const cell of Object.values(table.rows[0].cells)) {
         const [low, high] = cell.tpr_at_fpr_5_ci95!;
         expect(low).toBeLessThanOrEqual(cell.tpr_at_fpr_5.mean);

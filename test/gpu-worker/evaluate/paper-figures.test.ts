@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { paperDatasetOf, paperFigures } from '../../../gpu-worker/evaluate/paper-figures.ts';
+import { paperCells, paperDatasetOf, paperFigures } from '../../../gpu-worker/evaluate/paper-figures.ts';
 import { sharedFolder } from '../../helpers/shared-folder.ts';
 
 describe('the paper’s figures', () => {
@@ -14,6 +14,19 @@ describe('the paper’s figures', () => {
     for (const other of ['cifar100', 'fashion-mnist', 'kmnist', 'mnist-c', 'gtsrb', '']) {
       expect(paperDatasetOf(other)).toBeUndefined();
     }
+  });
+
+  it('are found by attack and training set, where the paper has such a detector', () => {
+    const mnist = { model: 'm.onnx', dataset: 'mnist/t10k' };
+    // Table 3 and table 4, rows C&W.
+    expect(paperCells(mnist, { attack: 'carlini-wagner', trainedOn: ['fgsm', 'pgd', 'jsma'] })).toEqual({
+      'Table 3, LeNet-5': 0.9807,
+      'Table 4, LeNet-4': 0.9935,
+    });
+    expect(paperCells(mnist, { attack: 'jsma', trainedOn: ['jsma'] })['Table 3, LeNet-5']).toBe(0.9537);
+    expect(paperCells(mnist, { attack: 'jsma', trainedOn: ['deepfool'] })).toEqual({});
+    expect(paperCells(mnist, { attack: 'square', trainedOn: ['fgsm'] })).toEqual({});
+    expect(paperCells({ model: 'gtsrb.onnx' }, { attack: 'jsma', trainedOn: ['jsma'] })).toEqual({});
   });
 
   it.skipIf(sharedFolder === undefined)('are those of the transcript (needs ../shared/paper)', () => {

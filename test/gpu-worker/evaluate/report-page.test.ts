@@ -113,6 +113,71 @@ describe('the report page', () => {
     expect(other).not.toContain('The paper’s own tables');
   });
 
+  it('says of each design whether it beats the margin, and marks one that does not', () => {
+    // By hand: rank-gaps 0.9731 under 0.9774 on the smallest; (0.3011 + 0.6123) / 2 over (0.1881 + 0.5555) / 2. The row of
+    // another name has no radius and counts with the smallest: (0.9731 + 0.7123) / 2 and (0.9774 + 0.6666) / 2.
+    expect(text).toContain(
+      'A: rank gaps: on the smallest examples it beats the margin (mean AUROC 0.8427 against 0.8220, ahead on 1 of 2 sets); on the fixed radii it beats the margin (mean AUROC 0.4567 against 0.3718, ahead on 2 of 2 sets).',
+    );
+    expect(text).not.toContain('▲ A: rank gaps');
+  });
+
+  it('marks a design that does not beat the margin', async () => {
+    const rows = table.rows.map((row) => ({ ...row, cells: { ...row.cells, margin: cell(0.9) } }));
+    const beaten = textOf(await reportPage({ ...table, rows }));
+    expect(beaten).toContain('▲ A: rank gaps: on the smallest examples it does not beat the margin');
+  });
+
+  it('says that no time was measured, or has the times and what they mean for the default', async () => {
+    expect(text).toContain('No time was measured');
+    const half = (median: number) => ({
+      median,
+      quartiles: [0.5 * median, 1.5 * median] as [number, number],
+    });
+    const cost = (ratio: number) => ({ forwards: 1.5 * ratio, ms: half(ratio / 4), ratio: half(ratio) });
+    const rows = table.rows.map((row) => ({ ...row, cells: { ...row.cells, a2d: cell(0.8) } }));
+    const withA2d = (cells: Record<string, { mean: number; deviation: number }>) => ({
+      ...cells,
+      a2d: one(0.05),
+    });
+    const page = await reportPage({
+      ...table,
+      rows,
+      false_positives: Object.fromEntries(
+        Object.entries(table.false_positives).map(([shift, cells]) => [shift, withA2d(cells)]),
+      ),
+      costs: {
+        inputs: 77,
+        device: 'a <processor>',
+        bare_ms: half(0.25),
+        gradient_ratio: half(2),
+        methods: { 'rank-gaps': cost(4), 'margin-changes': cost(5), margin: cost(1), a2d: cost(24) },
+      },
+    });
+    const timed = textOf(page);
+    expect(timed).toContain('77 clean inputs one by one');
+    expect(timed).toContain('A2D (BL3) 36.0 24.00 12.00 to 36.00 6.000 3.000 to 9.000');
+    expect(timed).toContain('▲ W0: margin changes takes 4.8 times less time than A2D (BL3) (less than 5)');
+    expect(page).toContain('a &lt;processor&gt;');
+  });
+
+  it('has the train-by-test matrix with the paper’s cells, where there is one', async () => {
+    expect(text).not.toContain('tested on each');
+    const { roc: _, ...plain } = cell(0.9321);
+    const { auroc, tpr_at_fpr_5, tpr_at_fpr_1 } = plain;
+    const own = { auroc, tpr_at_fpr_5, tpr_at_fpr_1 };
+    const matrix = [
+      { design: 'rank-gaps', trained_on: ['fgsm'], cells: { fgsm: own } },
+      {
+        design: 'rank-gaps',
+        trained_on: ['fgsm', 'pgd', 'jsma'],
+        cells: { fgsm: { ...own, paper: { 'Table 3, GoogLeNet': 0.9899, 'Table 4, WRN-28-10': 0.9991 } } },
+      },
+    ];
+    const shown = textOf(await reportPage({ ...table, matrix }));
+    expect(shown).toContain('A: rank gaps, trained on FGSM FGSM 0.9321 Combine 0.9321 paper 0.9899; 0.9991');
+  });
+
   it('draws a curve for every way of scoring in every frame', () => {
     const frames = page.match(/<figure>[\s\S]*?<\/figure>/g) ?? [];
     expect(frames).toHaveLength(table.rows.length);

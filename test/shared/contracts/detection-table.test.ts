@@ -29,6 +29,31 @@ const table: DetectionTable = {
     { attack: 'pgd', attacked: 871, successes: 870, cells: { strict: cell, margin: cell } },
   ],
   false_positives: { clean: { strict: one(0.0511), margin: one(0.0503) } },
+  costs: {
+    inputs: 50,
+    device: 'a processor',
+    bare_ms: { median: 0.1, quartiles: [0.09, 0.12] },
+    gradient_ratio: { median: 2, quartiles: [1.8, 2.2] },
+    methods: {
+      strict: {
+        forwards: 5,
+        ms: { median: 0.4, quartiles: [0.3, 0.5] },
+        ratio: { median: 4, quartiles: [3, 5] },
+      },
+      margin: {
+        forwards: 1,
+        ms: { median: 0.1, quartiles: [0.1, 0.1] },
+        ratio: { median: 1, quartiles: [1, 1] },
+      },
+    },
+  },
+  matrix: [
+    {
+      design: 'strict',
+      trained_on: ['fgsm', 'pgd'],
+      cells: { fgsm: { ...cell, paper: { 'Table 3, a net': 0.99 } }, pgd: cell },
+    },
+  ],
 };
 
 describe('a stored table', () => {
@@ -49,6 +74,12 @@ describe('a stored table', () => {
     expect(refusal({ ...table, false_positives: { clean: { margin: one(0) } } })).toBe(
       'false_positives.clean',
     );
+    const half = { median: 1, quartiles: [1, 1] };
+    const strict = { forwards: 1, ms: half, ratio: half };
+    const costs = { inputs: 9, device: 'd', bare_ms: half, gradient_ratio: half, methods: { strict } };
+    expect(refusal({ ...table, costs })).toBe('costs.methods');
+    const matrix = [{ design: 'strict', trained_on: ['fgsm'], cells: { jsma: cell } }];
+    expect(refusal({ ...table, matrix })).toBe('matrix.0.cells');
     const bad = { ...margin, auroc: one(Number.NaN) };
     expect(refusal({ ...table, rows: [{ ...second, cells: { ...rest, margin: bad } }] })).toBe(
       'rows.0.cells.margin.auroc.mean',

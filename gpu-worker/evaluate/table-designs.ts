@@ -1,0 +1,85 @@
+// The vector designs as columns of a table: trained once a seed on one extraction of every source.
+import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import type { Mlp } from '../../shared/detector/mlp.ts';
+import { designVectors, type ExtractedRows, type Extractor, extractRows } from '../calibrate/extract-rows.ts';
+import { fitDetector, type PoolVectors, scoreVectors } from '../calibrate/fit-detector.ts';
+import { poolInputs, type SourceContext, type StageProgress } from '../calibrate/training-inputs.ts';
+import type { TrainingRecipe } from '../calibrate/training-recipes.ts';
+import type { ScoringMethod } from './scoring-method.ts';
+
+/** What designs are trained on. */
+export interface DesignSetting {
+  /** Compiled with every copy that the designs read. */
+  readonly extractor: Extractor;
+  readonly context: SourceContext;
+  readonly seeds: readonly number[];
+}
+
+/** Trains a design by a recipe: a detector a seed. */
+export type TrainDesign = (design: VectorDesign, recipe: TrainingRecipe) => Promise<Mlp[]>;
+
+/** Makes the trainer; sources that recipes share are made and extracted once. */
+export function designTrainer(
+  { extractor, context, seeds }: DesignSetting,
+  onStage: StageProgress,
+): TrainDesign {
+  const extractedOnce = new Map<Float32Array, ExtractedRows>();
+  return async (design, recipe) => {
+    const pools: PoolVectors[] = [];
+    for (const { adversarial, mass, parts } of await poolInputs(recipe.pools, context, onStage)) {
+      const vectors: PoolVectors['parts'][number][] = [];
+      for (const part of parts) {
+        const rows =
+          extractedOnce.get(part) ??
+          (await extractRows(extractor, part, (share) => onStage('extract training', share)));
+        extractedOnce.set(part, rows);
+        vectors.push(designVectors(rows, design));
+      }
+      pools.push({ adversarial, mass, parts: vectors });
+    }
+    return seeds.map((seed, index) => {
+      onStage(`train ${design}`, (index + 1) / seeds.length);
+      return fitDetector(pools, recipe, seed);
+    });
+  };
+}
+
+/** Scores of extracted rows by every detector of a design, [count] each. */
+export function designScores(
+  rows: ExtractedRows,
+  design: VectorDesign,
+  detectors: readonly Mlp[],
+): Float64Array[] {
+  const vectors = designVectors(rows, design);
+  return detectors.map((mlp) => scoreVectors(mlp, vectors));
+}
+
+/**
+ * A trained design as a column.
+ * @param alone compiled with the copies that this design reads and no others: what a guard of its own would run
+ */
+export function designMethod(
+  design: VectorDesign,
+  { detectors, alone }: { detectors: readonly Mlp[]; alone: Extractor },
+): ScoringMethod {
+  const { classes } = alone.compiled.model;
+  return {
+    name: design,
+    score: async ({ rows }) => designScores(rows, design, detectors),
+    scoreAlone: async (input) => {
+      const rows = await extractRows(alone, input);
+      designScores(rows, design, detectors.slice(0, 1));
+      return { forwards: rows.logits.length / classes, gradients: 0 };
+    },
+  };
+}
+
+/** The part of a plan that a design reads. */
+export function designPlan(plan: ExtractionPlan, design: VectorDesign): ExtractionPlan {
+  return {
+    ...plan,
+    noise: design === 'margin-changes' ? [] : plan.noise,
+    transforms: design.startsWith('margin-changes') ? plan.transforms : [],
+  };
+}

@@ -1,0 +1,87 @@
+// What the figures of a table say, as sentences: whether a design beats the margin, and whether it is cheap enough.
+import type { DetectionTable, TableRow } from '../../shared/contracts/detection-table.ts';
+import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import { areaText, scorerColumns, scorerTitle } from './report-names.ts';
+
+/** The product's own design: the one that cost is claimed for. */
+export const productDesign: VectorDesign = 'margin-changes';
+/** Baselines that it should cost a fifth of, at an area no lower. */
+const rivals = ['a2d', 'label change rate'] as const;
+const cheaperAtLeast = 5;
+
+/** What was found of one statement. */
+export interface TableVerdict {
+  readonly name: string;
+  readonly holds: boolean;
+  readonly sentence: string;
+}
+
+/** Rows of the smallest successes and rows of a fixed radius: what tells the one is often blind to the other. */
+function rowGroups({ rows }: DetectionTable): { title: string; rows: TableRow[] }[] {
+  const isFixed = ({ attack }: TableRow) => attack.includes(' @');
+  return [
+    { title: 'smallest examples', rows: rows.filter((row) => !isFixed(row)) },
+    { title: 'fixed radii', rows: rows.filter(isFixed) },
+  ].filter((group) => group.rows.length > 0);
+}
+
+/** Mean area of a way of scoring over some sets. */
+function meanArea(rows: readonly TableRow[], name: string): number {
+  return rows.reduce((sum, { cells }) => sum + cells[name].auroc.mean, 0) / rows.length;
+}
+
+/**
+ * Whether each design beats the plain logit margin: on every group of sets in the mean, as figures are printed.
+ * @returns nothing where the table has no margin
+ */
+export function marginVerdicts(table: DetectionTable): TableVerdict[] {
+  const { designs, baselines } = scorerColumns(table);
+  if (!baselines.includes('margin')) return [];
+  return designs.map((name) => {
+    const groups = rowGroups(table).map(({ title, rows }) => {
+      const [own, margin] = [meanArea(rows, name), meanArea(rows, 'margin')].map(areaText);
+      const above = own > margin ? 'beats' : own === margin ? 'ties with' : 'does not beat';
+      const ahead = rows.filter(
+        ({ cells }) => areaText(cells[name].auroc.mean) > areaText(cells.margin.auroc.mean),
+      ).length;
+      return {
+        above,
+        text: `on the ${title} it ${above} the margin (mean AUROC ${own} against ${margin}, ahead on ${ahead} of ${rows.length} sets)`,
+      };
+    });
+    const holds = groups.every(({ above }) => above === 'beats');
+    return {
+      name,
+      holds,
+      sentence: `${scorerTitle(name)}: ${groups.map(({ text }) => text).join('; ')}.`,
+    };
+  });
+}
+
+/**
+ * Whether the product's own design costs at most a fifth of each rival at an area no lower on either group of sets.
+ * @returns nothing where the table has no times, or not these columns
+ */
+export function costVerdicts(table: DetectionTable): TableVerdict[] {
+  const { costs } = table;
+  if (costs === undefined || !Object.hasOwn(costs.methods, productDesign)) return [];
+  return rivals
+    .filter((rival) => Object.hasOwn(costs.methods, rival))
+    .map((rival) => {
+      const [own, theirs] = [costs.methods[productDesign], costs.methods[rival]];
+      const cheaper = theirs.ratio.median / own.ratio.median;
+      const areas = rowGroups(table).map(({ title, rows }) => ({
+        title,
+        own: areaText(meanArea(rows, productDesign)),
+        theirs: areaText(meanArea(rows, rival)),
+      }));
+      const isCheaper = cheaper >= cheaperAtLeast;
+      const isNoWorse = areas.every((area) => area.own >= area.theirs);
+      const compared = areas.map((area) => `${area.title} ${area.own} against ${area.theirs}`).join(', ');
+      return {
+        name: rival,
+        holds: isCheaper && isNoWorse,
+        sentence: `${scorerTitle(productDesign)} takes ${cheaper.toFixed(1)} times less time than ${scorerTitle(rival)} (${isCheaper ? 'at least' : 'less than'} ${cheaperAtLeast}) at an AUROC ${isNoWorse ? 'no lower' : 'that is lower somewhere'} (${compared}): ${isCheaper && isNoWorse ? 'it holds' : 'it does not hold'}.`,
+      };
+    });
+}
