@@ -19,7 +19,7 @@ export const attackRevisions: Readonly<Record<AttackName, number>> = {
   fgsm: 1,
   pgd: 1,
   jsma: 1,
-  'carlini-wagner': 1,
+  'carlini-wagner': 2,
   deepfool: 1,
   square: 1,
   boundary: 1,
