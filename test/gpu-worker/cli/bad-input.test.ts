@@ -213,6 +213,14 @@ describe('what the detector commands cannot work with', () => {
     60_000,
   );
 
+  it.each(['--vector strict', '--adversarial examples.npz'])(
+    'calibrate --auto is not combined with %s, which it would not heed',
+    async (other) => {
+      const { code } = await run(calibrate(lenetFile, `--dataset ${sixty} --auto ${other}`));
+      expect(code).toBe(2);
+    },
+  );
+
   it('leaves nothing of a run that is killed', async () => {
     const before = await readdir(folder);
     const words = calibrate(lenetFile, '--dataset synthetic-digits:400 --images 400').split(' ');
