@@ -9,12 +9,12 @@ import {
   type CalibrationOptions,
   splitDataset,
 } from './calibrate-detector.ts';
-import { foldPools } from './cross-validate.ts';
+import { foldPools, shorterRecipe } from './cross-validate.ts';
 import { designVectors, extractRows, predictedLabels } from './extract-rows.ts';
 import { fitDetector, poolCount, scoreVectors } from './fit-detector.ts';
 import { foldRows } from './fold-rows.ts';
 import { narrowRows } from './narrow-rows.ts';
-import { selectCandidate, triedDesigns } from './select-candidate.ts';
+import { type SelectionOptions, selectCandidate, triedDesigns } from './select-candidate.ts';
 import type { StageProgress } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 
@@ -36,7 +36,7 @@ export type SelectedArtefact = DetectorArtefact & {
  */
 export async function calibrateAutomatically(
   { extractor, target, dataset, run }: Omit<CalibrationInputs, 'foreign'>,
-  options: Omit<CalibrationOptions, 'design'>,
+  options: Omit<CalibrationOptions, 'design'> & Pick<SelectionOptions, 'stepsShares'>,
   onStage: StageProgress,
 ): Promise<SelectedArtefact> {
   const { seed, budgets, targetFpr } = options;
@@ -52,9 +52,13 @@ export async function calibrateAutomatically(
     onStage,
   );
   const { transforms } = extractor.compiled.plan;
-  const { candidate, selection } = selectCandidate(rows, { transforms, targetFpr, seed }, onStage);
+  const { candidate, stepsShare, selection } = selectCandidate(
+    rows,
+    { transforms, targetFpr, seed, ...(options.stepsShares && { stepsShares: options.stepsShares }) },
+    onStage,
+  );
   onStage('train', 0);
-  const recipe = trainingRecipes[candidate.design];
+  const recipe = shorterRecipe(candidate, stepsShare);
   const pools = foldPools(rows, candidate);
   const mlp = fitDetector(pools, recipe, seed);
   const all = await extractRows(extractor, thresholdSet.inputs, (share) =>

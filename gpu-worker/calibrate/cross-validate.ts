@@ -48,6 +48,16 @@ export function candidateSize(
   return { parameters: parameterCount(layers), forwards: planCopies(plan) + 1 };
 }
 
+/** The recipe of a candidate with a share of its steps. */
+export function shorterRecipe(
+  { design }: Candidate,
+  stepsShare: number,
+): TrainingRecipe & { readonly training: { readonly steps: number } } {
+  const recipe = trainingRecipes[design];
+  const steps = Math.round(stepsShare * (recipe.training?.steps ?? stepsDefault));
+  return { ...recipe, training: { ...recipe.training, steps } };
+}
+
 /** The vectors of a recipe's pools over some folds. */
 export function foldPools(folds: readonly Fold[], candidate: Candidate): PoolVectors[] {
   return trainingRecipes[candidate.design].pools.map(({ adversarial, mass, sources }) => ({
@@ -62,10 +72,16 @@ export function candidateVectors(rows: ExtractedRows, candidate: Candidate): Row
   return designVectors(narrowRows(rows, candidate), candidate.design);
 }
 
-/** Steps of a candidate's training as a share of those of its recipe: enough to rank candidates, and there are many. */
-const stepsShare = 1 / 4;
 /** Steps of a recipe that names none. */
 const stepsDefault = 1500;
+
+/** How a candidate is tried. */
+export interface TrialOptions {
+  readonly targetFpr: number;
+  readonly seed: number;
+  /** Steps of the training as a share of those of its recipe, in (0, 1]. */
+  readonly stepsShare: number;
+}
 
 /**
  * Trains a candidate on all folds but one and tests it on that one, in turn. The threshold is conformal on the clean images
@@ -75,9 +91,9 @@ const stepsDefault = 1500;
 export function crossValidate(
   folds: readonly Fold[],
   candidate: Candidate,
-  { targetFpr, seed }: { readonly targetFpr: number; readonly seed: number },
+  { targetFpr, seed, stepsShare }: TrialOptions,
 ): CandidateFigures {
-  const recipe = shorter(trainingRecipes[candidate.design]);
+  const recipe = shorterRecipe(candidate, stepsShare);
   const tested = folds.map((fold) => {
     const others = folds.filter((other) => other !== fold);
     const mlp = fitDetector(foldPools(others, candidate), recipe, seed);
@@ -116,12 +132,6 @@ function testFold(
     attacks: fold.attacks.map(({ rows }) => auroc(scores(rows), clean)),
     shifts: fold.shifts.map(({ rows }) => rateAbove(scores(rows), threshold)),
   };
-}
-
-function shorter(recipe: TrainingRecipe): TrainingRecipe {
-  const { training } = recipe;
-  const steps = Math.round(stepsShare * (training?.steps ?? stepsDefault));
-  return { ...recipe, training: { ...training, steps } };
 }
 
 function mean(values: readonly number[]): number {

@@ -9,6 +9,7 @@ export function selectionText({
   reason,
   rule,
   folds,
+  training,
 }: Selection): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const header = [
@@ -56,5 +57,6 @@ export function selectionText({
     ),
     `${folds} folds by image; ${rule}`,
     `chosen: ${candidates[chosen].design}, since ${reason}`,
+    `trained for ${training.steps} steps: ${training.tried.map(({ steps, value }) => `value ${value.toFixed(4)} after ${steps}`).join(', ')}`,
   ].join('\n');
 }

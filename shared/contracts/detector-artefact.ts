@@ -168,6 +168,11 @@ export const selectionSchema = z.strictObject({
   candidates: z.array(candidateReportSchema).min(1),
   /** Candidates that were not tried, with more parameters than a detector may have. */
   too_large: z.array(candidateNameSchema.extend({ parameters: z.int().positive() })),
+  /** Steps of training that the chosen one was given, and the value that each number of them reached. */
+  training: z.strictObject({
+    steps: z.int().positive(),
+    tried: z.array(z.strictObject({ steps: z.int().positive(), value: z.number() })).min(1),
+  }),
 });
 
 /** A detector for one model: how to extract, how to build the vector, how to score it, and where the threshold lies. */

@@ -27,6 +27,8 @@ it('chooses a design by cross-validation, keeps the copies that it reads, and sa
         seed: 1,
         version: '1',
         createdAt: new Date(0),
+        // A twentieth of the steps tells strong examples from clean ones, and takes seconds.
+        stepsShares: [1 / 20, 1 / 40],
       },
       () => {},
     );
@@ -50,6 +52,9 @@ it('chooses a design by cross-validation, keeps the copies that it reads, and sa
     expect(artefact.self_check.vectors.map((vector) => mlpScore(mlp, vector))).toEqual(
       artefact.self_check.scores,
     );
+    const [best] = selection.training.tried.toSorted((left, right) => right.value - left.value);
+    expect(selection.training.steps).toBe(best.steps);
+    expect(selection.training.tried[0].value).toBe(chosen.value);
     const text = selectionText(selection);
     expect(text.split('\n').filter((line) => line.startsWith('>'))).toHaveLength(1);
     expect(text).toMatch(new RegExp(`chosen: ${chosen.design.replace('+', '\\+')}, since AUROC`));
