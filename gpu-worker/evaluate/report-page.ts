@@ -215,20 +215,21 @@ ${figureTable('False positives', html`<tr><th scope="col">inputs</th>${columnHea
 </section>`;
 }
 
-/** The paper's own cells whole, with the designs of the same examples before them. */
+/** The paper's own cells whole, with the designs and the same baselines of the same examples before them. */
 function paperSection(
   { rows }: DetectionTable,
-  { designs }: ScorerColumns,
+  { designs, baselines }: ScorerColumns,
   paper: readonly PaperTable[],
 ): Markup {
   const parts = paper.map((table) => {
-    const head = html`<tr><th></th><th scope="colgroup" class="group" colspan="${designs.length}">measured here</th><th scope="colgroup" class="group edge" colspan="4">the paper’s NCCR, trained on</th><th scope="colgroup" class="group edge" colspan="2">the paper’s baselines</th></tr>
-<tr><th scope="col">${table.table}, ${table.network}</th>${designs.map((name) => html`<th scope="col">${scorerTitle(name)}</th>`)}${paperTrainingSets.map((name, index) => html`<th scope="col" class="${edge(index)}">${name}</th>`)}${table.baselines.map((name, index) => html`<th scope="col" class="${edge(index)}">${name}</th>`)}</tr>`;
+    const own = [...designs, ...baselines.filter((name) => isPaperBaseline(table, name))];
+    const head = html`<tr><th></th><th scope="colgroup" class="group" colspan="${own.length}">measured here</th><th scope="colgroup" class="group edge" colspan="4">the paper’s NCCR, trained on</th><th scope="colgroup" class="group edge" colspan="2">the paper’s baselines</th></tr>
+<tr><th scope="col">${table.table}, ${table.network}</th>${own.map((name) => html`<th scope="col">${scorerTitle(name)}</th>`)}${paperTrainingSets.map((name, index) => html`<th scope="col" class="${edge(index)}">${name}</th>`)}${table.baselines.map((name, index) => html`<th scope="col" class="${edge(index)}">${name}</th>`)}</tr>`;
     const body = rows
       .filter(({ attack }) => Object.hasOwn(table.rows, attack))
       .map(
         ({ attack, cells }) =>
-          html`<tr><th scope="row">${attackTitle(attack)}</th>${designs.map((name) => html`<td>${areaText(cells[name].auroc.mean)}</td>`)}${[0, 1, 2, 3, 4, 5].map((index) => html`<td class="${edge(index % 4)}">${paperFigure(table, attack, index)}</td>`)}</tr>
+          html`<tr><th scope="row">${attackTitle(attack)}</th>${own.map((name) => html`<td>${areaText(cells[name].auroc.mean)}</td>`)}${[0, 1, 2, 3, 4, 5].map((index) => html`<td class="${edge(index % 4)}">${paperFigure(table, attack, index)}</td>`)}</tr>
 `,
       );
     return body.length === 0 ? '' : figureTable(`The paper, ${table.table}`, head, body);
@@ -238,4 +239,8 @@ function paperSection(
 <p>AUROC as the paper prints it (Pu Shi, NCCR, 2025, tables 3 and 4), beside the same attacks here. The paper’s networks, its attacks’ strengths and its images are not those of this page: figures stand beside each other, neither repeats the other.</p>
 ${parts}
 </section>`;
+}
+
+function isPaperBaseline({ baselines }: PaperTable, name: string): boolean {
+  return baselines.some((theirs) => theirs.toLowerCase() === name);
 }
