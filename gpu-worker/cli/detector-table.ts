@@ -17,8 +17,10 @@ import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import {
   addDatasetOptions,
+  addForeignOption,
   type DatasetOptions,
   datasetOfOptions,
+  foreignOfOptions,
   oneOf,
   positiveInteger,
   positiveNumber,
@@ -46,6 +48,7 @@ interface TableCommandOptions extends DatasetOptions {
   readonly out?: string;
   readonly html?: string;
   readonly examples?: string;
+  readonly adversarial: readonly string[];
   readonly json?: boolean;
 }
 
@@ -113,7 +116,7 @@ export function detectorTableCommand(): Command {
     .option('--out <file>', 'write the table as JSON')
     .option('--html <file>', 'write the report as one page')
     .option('--json', 'print the table as JSON');
-  return addExamplesOption(addDatasetOptions(command, 'train')).action(run);
+  return addExamplesOption(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
 }
 
 async function run(path: string, options: TableCommandOptions): Promise<void> {
@@ -130,11 +133,15 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     transforms: transformPresets[options.transforms],
     taps: [],
   });
+  const foreign = await foreignOfOptions(options, {
+    inputShape: training.inputShape,
+    range: plan.input_range,
+  });
   const display = progressDisplay({ quiet: options.json === true });
   const work = await openDetectorWork(model, { name: path, plan, seed: 1, examples: options.examples });
   try {
     const table = await detectionTable(
-      { ...work, training, test },
+      { ...work, training, test, foreign },
       {
         designs: orAll(options.design, vectorDesigns),
         baselines: orAll(options.baseline, baselineNames),

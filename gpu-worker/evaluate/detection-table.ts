@@ -18,10 +18,12 @@ import {
   correctRows,
   type StageProgress,
   successfulInputs,
+  wrongForeign,
 } from '../calibrate/training-inputs.ts';
 import { trainingRecipes } from '../calibrate/training-recipes.ts';
 import { type CleanShift, shiftImages, shiftName } from '../datasets/clean-shifts.ts';
 import { checkDataset, type Dataset, requireRows, selectDatasetRows } from '../datasets/dataset.ts';
+import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import type { Engine } from '../engine/engine.ts';
 import { compareScores, flaggedShares } from './compare-scores.ts';
 import { measureCosts } from './measure-costs.ts';
@@ -42,6 +44,8 @@ export interface TableInputs {
   readonly compile: (plan: ExtractionPlan) => Promise<Extractor>;
   readonly training: Dataset;
   readonly test: Dataset;
+  /** Adversarial examples made elsewhere: a row of the table each. */
+  readonly foreign?: readonly ForeignExamples[];
   /** How attacks are run; each time anew where it is not given. */
   readonly run?: RunAttack | undefined;
 }
@@ -174,6 +178,7 @@ async function examineSets(
     thresholdSet,
     testSet,
     methods,
+    foreign = [],
   }: TableInputs & { thresholdSet: Dataset; testSet: Dataset; methods: readonly ScoringMethod[] },
   { attacks, shifts, targetFpr }: TableOptions,
   onStage: StageProgress,
@@ -208,6 +213,12 @@ async function examineSets(
     if (epsilon === 0) smallest.set(name, found.rows);
     const cells = compareScores(await score(found, name), { scores: cleanScores, right });
     rows.push({ attack: name, attacked: right.length, successes: found.rows.count, cells });
+  }
+  for (const examples of foreign) {
+    const { name } = examples;
+    const found = await see(await wrongForeign(target, examples), name);
+    const cells = compareScores(await score(found, name), { scores: cleanScores, right });
+    rows.push({ attack: name, attacked: examples.rows.length, successes: found.rows.count, cells });
   }
   const falsePositives: Record<string, Record<string, Spread>> = {
     clean: flaggedShares(cleanScores, limits),

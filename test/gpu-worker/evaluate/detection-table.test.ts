@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { smallestFgsm } from '../../../gpu-worker/attacks/fgsm.ts';
+import { correctRows } from '../../../gpu-worker/calibrate/training-inputs.ts';
 import { openDetectorWork } from '../../../gpu-worker/cli/detector-work.ts';
 import { drawDigits } from '../../../gpu-worker/datasets/synthetic-digits.ts';
 import { detectionTable } from '../../../gpu-worker/evaluate/detection-table.ts';
@@ -22,8 +24,13 @@ describe('the table of designs and baselines', () => {
       seed: 1,
     });
     try {
+      const test = drawDigits(40, 5000);
+      const right = await correctRows(work.target, test);
+      const { inputs } = await smallestFgsm(work.target, right);
+      const rows = Uint32Array.from(right.labels.keys());
+      const foreign = [{ ...right, inputs, rows, name: 'foreign.npz' }];
       const table = await detectionTable(
-        { ...work, training: drawDigits(64, 1), test: drawDigits(40, 5000) },
+        { ...work, training: drawDigits(64, 1), test, foreign },
         {
           designs: ['rank-gaps'],
           baselines: baselineNames,
@@ -48,6 +55,9 @@ describe('the table of designs and baselines', () => {
       expect(forwards).toEqual([1, 1, 3, 17, 1, expect.any(Number), 3, 3]);
       expect(table.costs!.methods.a2d.forwards).toBeGreaterThan(3);
       expect(table.matrix!.map(({ trained_on }) => trained_on)).toEqual([['fgsm'], ['fgsm', 'pgd', 'jsma']]);
+      // The same examples as the attack's own row.
+      expect(table.rows.map(({ attack }) => attack)).toEqual(['fgsm', 'foreign.npz']);
+      expect(table.rows[1]).toEqual({ ...table.rows[0], attack: 'foreign.npz' });
       // Trained and seeded like the design's own column, whose recipe is Combine.
       expect(table.matrix![1].cells.fgsm.auroc).toEqual(table.rows[0].cells['rank-gaps'].auroc);
       for (const cell of Object.values(table.rows[0].cells)) {
