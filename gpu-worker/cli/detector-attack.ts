@@ -4,6 +4,7 @@ import type { AttackCard } from '../../shared/contracts/detector-artefact.ts';
 import { attackCard } from '../evaluate/attack-card.ts';
 import { attackGuardedModel, type GuardAttackReport } from '../evaluate/guard-attack.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
+import { noiseKeyOfPlan } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   type DatasetOptions,
@@ -24,6 +25,7 @@ interface AttackOptions extends DatasetOptions {
   readonly draws: number;
   readonly queries: number;
   readonly seed: number;
+  readonly noiseKey?: string;
   readonly out?: string;
   readonly json?: boolean;
   readonly writeCard?: boolean;
@@ -53,6 +55,7 @@ export function detectorAttackCommand(): Command {
     )
     .option('--queries <count>', 'questions an image of the attacks without gradients', positiveInteger, 1000)
     .option('--seed <number>', 'seed of the draw, the noise and the attacks', positiveInteger, 2)
+    .option('--noise-key <file>', 'noise key of the deployment; a detector of keyed transforms needs its own')
     .option('--out <file>', 'write the report as JSON')
     .option('--write-card', 'write the figures into the artefact, which must then be signed anew')
     .option('--json', 'print the report as JSON');
@@ -66,9 +69,8 @@ async function run(path: string, options: AttackOptions): Promise<void> {
   const display = progressDisplay({ quiet: options.json === true });
   const { images, budgets, steps, draws, queries, seed } = options;
   const { plan } = artefact;
-  // Transforms that a key draws are learnt under that key alone: the one of the calibration.
-  const keySeed = plan.transforms_key_id === undefined ? seed : artefact.calibration.seed;
-  const work = await openDetectorWork(model, { name: artefact.model.name, plan, seed: keySeed });
+  const noiseKey = await noiseKeyOfPlan(plan, options.noiseKey);
+  const work = await openDetectorWork(model, { name: artefact.model.name, plan, seed, noiseKey });
   try {
     const report = await attackGuardedModel(
       { artefact, extractor: work.extractor, target: work.target, dataset },

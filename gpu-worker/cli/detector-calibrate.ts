@@ -12,6 +12,7 @@ import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
+import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -39,6 +40,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly perClass?: boolean;
   readonly vector: VectorDesign;
   readonly auto?: boolean;
+  readonly keyedTransforms?: string;
   readonly budgets: readonly number[];
   readonly adversarial: readonly string[];
   readonly seed: number;
@@ -76,7 +78,7 @@ export function detectorCalibrateCommand(): Command {
       new Option(
         '--auto',
         'choose design and transforms by cross-validation on the images of training, and say why',
-      ).conflicts(['vector', 'adversarial']),
+      ).conflicts(['vector', 'adversarial', 'keyedTransforms']),
     )
     .option(
       '--budgets <numbers>',
@@ -85,6 +87,10 @@ export function detectorCalibrateCommand(): Command {
       [0.1, 0.2, 0.3],
     )
     .option('--seed <number>', 'seed of the draw, the noise and the training', positiveInteger, 1)
+    .option(
+      '--keyed-transforms <file>',
+      'draw the transforms by the noise key of this file: they are secret then, and the detector serves under this key alone',
+    )
     .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
     .option('--json', 'print the result as JSON');
   addSigningOptions(command, { required: false });
@@ -98,10 +104,11 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { name, seed } = options;
-  const plan = planOf(options, dataset.inputShape[0]);
+  const noiseKey = await readNoiseKey(options.keyedTransforms);
+  const plan = keyedPlan(planOf(options, dataset.inputShape[0]), noiseKey);
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
-  const work = await openDetectorWork(model, { name, plan, seed, examples: options.examples });
+  const work = await openDetectorWork(model, { name, plan, seed, noiseKey, examples: options.examples });
   try {
     const chosen = {
       targetFpr: options.targetFpr,

@@ -4,6 +4,7 @@ import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
+import { noiseKeyOfPlan } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -24,6 +25,7 @@ interface EvaluateOptions {
   readonly split: string;
   readonly images: number;
   readonly seed: number;
+  readonly noiseKey?: string;
   readonly attack: readonly AttackName[];
   readonly adversarial: readonly string[];
   readonly epsilon?: number;
@@ -68,6 +70,7 @@ export function detectorEvaluateCommand(): Command {
       positiveNumber,
     )
     .option('--seed <number>', 'seed of the draw and the noise', positiveInteger, 2)
+    .option('--noise-key <file>', 'noise key of the deployment; a detector of keyed transforms needs its own')
     .option('--out <file>', 'write the report as JSON')
     .option('--json', 'print the report as JSON');
   return addExamplesOption(addForeignOption(addDatasetOptions(command, 'test'))).action(run);
@@ -80,10 +83,12 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   const display = progressDisplay({ quiet: options.json === true });
   const { name, input_shape: inputShape } = artefact.model;
   const foreign = await foreignOfOptions(options, { inputShape, range: artefact.plan.input_range });
+  const noiseKey = await noiseKeyOfPlan(artefact.plan, options.noiseKey);
   const work = await openDetectorWork(model, {
     name,
     plan: artefact.plan,
     seed: options.seed,
+    noiseKey,
     examples: options.examples,
   });
   try {

@@ -15,6 +15,7 @@ import { tableText } from '../evaluate/table-text.ts';
 import { writeReportPage } from './detector-report.ts';
 import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
+import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
@@ -33,6 +34,7 @@ import { writeWhole } from './write-file.ts';
 interface TableCommandOptions extends DatasetOptions {
   readonly testDataset?: string;
   readonly transforms: TransformPresetName;
+  readonly keyedTransforms?: string;
   readonly epsilon: number;
   readonly budgets: readonly number[];
   readonly trainImages: number;
@@ -81,6 +83,7 @@ export function detectorTableCommand(): Command {
       `families of the copies: ${transformPresetNames.join(' or ')}`,
       oneOf(transformPresetNames),
     )
+    .option('--keyed-transforms <file>', 'draw the transforms by the noise key of this file')
     .requiredOption('--epsilon <number>', 'bound of the noise, in units of the input', positiveNumber)
     .requiredOption('--budgets <numbers>', 'rising radii of the fixed attacks', risingNumbers)
     .option('--train-images <count>', 'images to train on', positiveInteger, 4000)
@@ -127,18 +130,26 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     dataset: options.testDataset ?? options.dataset,
     split: 'test',
   });
-  const plan = extractionPlanSchema.parse({
+  const noiseKey = await readNoiseKey(options.keyedTransforms);
+  const listed = extractionPlanSchema.parse({
     input_range: [0, 1],
     noise: [{ family: 'gaussian', epsilon: options.epsilon, rows: 256, copies: noiseCopies }],
     transforms: transformPresets[options.transforms],
     taps: [],
   });
+  const plan = keyedPlan(listed, noiseKey);
   const foreign = await foreignOfOptions(options, {
     inputShape: training.inputShape,
     range: plan.input_range,
   });
   const display = progressDisplay({ quiet: options.json === true });
-  const work = await openDetectorWork(model, { name: path, plan, seed: 1, examples: options.examples });
+  const work = await openDetectorWork(model, {
+    name: path,
+    plan,
+    seed: 1,
+    noiseKey,
+    examples: options.examples,
+  });
   try {
     const table = await detectionTable(
       { ...work, training, test, foreign },

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { importNoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
+import { importNoiseKey, type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import { type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
@@ -32,26 +32,30 @@ export interface DetectorWork {
 export interface DetectorWorkOptions {
   readonly name: string;
   readonly plan: ExtractionPlan;
+  /** Of the noise key where no other is given. */
   readonly seed: number;
+  /** Key of a deployment, which a plan whose transforms are keyed needs. */
+  readonly noiseKey?: NoiseKey | undefined;
   /** Folder of examples: see `keptExamples`. */
   readonly examples?: string | undefined;
 }
 
 /**
- * Compiles and loads a model under a noise key that is a function of the seed, so that a run can be repeated.
+ * Compiles and loads a model, by default under a noise key that is a function of the seed, so that a run can be repeated.
  *
  * The key of a deployment is another one: the detector learns how a model reacts to noise of a kind, not to one bank.
- * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made
+ * Keyed transforms it learns as they are drawn, so these need the key itself.
+ * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made, or the
+ *   plan's transforms are drawn by another key
  */
 export async function openDetectorWork(
   model: Uint8Array,
-  { name, plan, seed, examples }: DetectorWorkOptions,
+  { name, plan, seed, noiseKey: given, examples }: DetectorWorkOptions,
 ): Promise<DetectorWork> {
   const engine = await createOrtEngine({});
   try {
-    const noiseKey = await importNoiseKey(
-      createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest(),
-    );
+    const noiseKey =
+      given ?? (await importNoiseKey(createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest()));
     const run =
       examples === undefined
         ? runAttack

@@ -1,6 +1,8 @@
 // The noise key as a file of 64 hexadecimal digits that only its owner reads.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { importNoiseKeyHex, type NoiseKey, noiseKeyBytes } from '../../shared/noise/noise-key.ts';
 import { readInput } from './options.ts';
 import { writeWhole } from './write-file.ts';
@@ -30,4 +32,41 @@ export async function openNoiseKeyFile(path: string): Promise<NoiseKeyFile> {
       if (isNew) await writeWhole(path, `${hex}\n`, 0o600);
     },
   };
+}
+
+/**
+ * Reads the key of a deployment from the file that an option names.
+ * @returns undefined where none is named
+ * @throws GuardError `not_found` or `invalid_config`
+ */
+export async function readNoiseKey(path: string | undefined): Promise<NoiseKey | undefined> {
+  if (path === undefined) return undefined;
+  return importNoiseKeyHex((await readInput(path)).toString('utf8').trim());
+}
+
+/** The plan with its transforms drawn by a key; as it is where there is none. */
+export function keyedPlan(plan: ExtractionPlan, key: NoiseKey | undefined): ExtractionPlan {
+  if (key === undefined) return plan;
+  if (plan.transforms.length === 0) {
+    throw new GuardError(
+      'invalid_config',
+      'there are no transforms to draw by a key: name a vector that reads some',
+    );
+  }
+  return { ...plan, transforms_key_id: key.id };
+}
+
+/**
+ * Reads the key that a detector's plan needs.
+ * @throws GuardError `invalid_config` where the plan's transforms are keyed and no key file is named
+ */
+export async function noiseKeyOfPlan(
+  plan: ExtractionPlan,
+  path: string | undefined,
+): Promise<NoiseKey | undefined> {
+  if (path === undefined && plan.transforms_key_id !== undefined) {
+    const detail = `the detector's transforms are drawn by the noise key ${plan.transforms_key_id}: name its file with --noise-key`;
+    throw new GuardError('invalid_config', detail);
+  }
+  return readNoiseKey(path);
 }
