@@ -69,11 +69,10 @@ export async function openDetectorWork(
       const { bytes, compiled } = await compileModel(model, { name, plan: wanted, noiseKey, engine });
       return { model: await engine.load(bytes), compiled, noiseKey };
     };
-    const [extractor, forward, gradient] = await Promise.all([
-      compile(plan),
-      engine.load(await forwardModel(model, { engine })),
-      engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
-    ]);
+    // One after another: a refusal of one while another is on its way would be a rejection that nobody listens to.
+    const extractor = await compile(plan);
+    const forward = await engine.load(await forwardModel(model, { engine }));
+    const gradient = await engine.load(await gradientModel(model, { engine, head: 'cross-entropy' }));
     const loadHead = async (head: 'margin' | 'seed') =>
       engine.load(await gradientModel(model, { engine, head }));
     const { input_shape: inputShape, classes } = extractor.compiled.model;
