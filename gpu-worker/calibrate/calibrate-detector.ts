@@ -1,7 +1,7 @@
 // From a model and clean inputs to a detector artefact: attack, extract, train, set the threshold.
 import type { DetectorArtefact, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { planCopies } from '../../shared/contracts/extraction.ts';
-import { conformalSamplesNeeded, conformalThreshold } from '../../shared/detector/conformal-threshold.ts';
+import { conformalSamplesNeeded } from '../../shared/detector/conformal-threshold.ts';
 import { type Mlp, packLayer, parameterCount } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
@@ -16,7 +16,8 @@ import {
 } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
-import { classThresholds, type LabelledScores } from './class-thresholds.ts';
+import type { LabelledScores } from './class-thresholds.ts';
+import { conformalPromise } from './conformal-promise.ts';
 import {
   designVectors,
   type Extractor,
@@ -24,7 +25,6 @@ import {
   predictedLabels,
   type RowVectors,
 } from './extract-rows.ts';
-import { falsePositiveInterval } from './false-positive-interval.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
@@ -160,8 +160,6 @@ export function artefactOf(
 ): Omit<DetectorArtefact, 'calibration'> {
   const { name, digest, input_name, input_shape, output_name, classes } = compiled.model;
   const { scores } = labelled;
-  const { threshold, rank } = conformalThreshold(scores, targetFpr);
-  const ownThresholds = perClass ? classThresholds(labelled, targetFpr) : [];
   const checks = Math.min(selfCheckVectors, vectors.count);
   const { length } = vectors;
   return {
@@ -176,13 +174,7 @@ export function artefactOf(
     standardise: { mean: [...mlp.mean], deviation: [...mlp.deviation], clip: mlp.clip },
     mlp: { layers: mlp.layers.map(packLayer), parameters: parameterCount(mlp.layers) },
     onnx: Buffer.from(mlpToOnnx(mlp)).toString('base64'),
-    threshold: {
-      value: threshold,
-      target_fpr: targetFpr,
-      fpr_ci95: falsePositiveInterval({ samples: scores.length, rank }),
-      calibration_samples: scores.length,
-      ...(ownThresholds.length > 0 && { per_class: ownThresholds }),
-    },
+    threshold: conformalPromise(labelled, { targetFpr, perClass }),
     self_check: {
       vectors: Array.from({ length: checks }, (_, row) => [
         ...vectors.vectors.subarray(row * length, (row + 1) * length),

@@ -1,6 +1,11 @@
 // Logits of a set of inputs and of all their copies, by the same compiled graph and in the same way as at request time.
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
-import { type CompiledModel, planCopies, planNoiseCopies } from '../../shared/contracts/extraction.ts';
+import {
+  type CompiledModel,
+  changeColumns,
+  planCopies,
+  planNoiseCopies,
+} from '../../shared/contracts/extraction.ts';
 import { nccrL2 } from '../../shared/maths/nccr.ts';
 import { argmax, logitMargin } from '../../shared/maths/nccr-vector.ts';
 import { planVector, planVectorLength } from '../../shared/maths/plan-vector.ts';
@@ -23,6 +28,8 @@ export interface ExtractedRows {
   readonly compiled: CompiledModel;
   /** Row-major [count, copies + 1, classes]. */
   readonly logits: Float32Array;
+  /** Row-major [count, columns of `changeColumns`]; of no columns where the plan has no taps. */
+  readonly changes: Float32Array;
 }
 
 /** Vectors of a set of inputs by one design. */
@@ -52,24 +59,34 @@ export async function extractRows(
   const count = inputs.length / size;
   const width = (planCopies(plan) + 1) * classes;
   const logits = new Float32Array(count * width);
+  const columns = changeColumns(plan).length;
+  const changes = new Float32Array(count * columns);
   let next = 0;
   const work = async () => {
     for (let row = next++; row < count; row = next++) {
       const x = inputs.slice(row * size, (row + 1) * size);
       const selection = await selectRows(noiseKey, plan, x);
-      logits.set((await extract(model, { x, inputShape, selections: [selection] })).logits, row * width);
+      const extraction = await extract(model, { x, inputShape, selections: [selection] });
+      logits.set(extraction.logits, row * width);
+      if (extraction.changes !== undefined) changes.set(extraction.changes, row * columns);
       if (row % 64 === 0) onProgress?.(row / count);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, work));
   onProgress?.(1);
-  return { count, compiled, logits };
+  return { count, compiled, logits, changes };
 }
 
 /** Logits of row `row` and its copies, [copies + 1, classes], not copied. */
 export function rowLogits({ logits, count }: ExtractedRows, row: number): Float32Array {
   const width = logits.length / count;
   return logits.subarray(row * width, (row + 1) * width);
+}
+
+/** Changes of row `row`, [columns of `changeColumns`], not copied. */
+export function rowChanges({ changes, count }: ExtractedRows, row: number): Float32Array {
+  const columns = changes.length / count;
+  return changes.subarray(row * columns, (row + 1) * columns);
 }
 
 /** The vectors of all rows by a design. */

@@ -1,6 +1,6 @@
 // The sequential test: one forward pass first, further copies only while the score leaves doubt.
 import { assert, assertShape } from '../assert.ts';
-import type { DetectorArtefact, SequentialTest, VectorDesign } from '../contracts/detector-artefact.ts';
+import type { SequentialTest, VectorDesign } from '../contracts/detector-artefact.ts';
 import {
   type CopiesPlan,
   type ExtractionPlan,
@@ -66,8 +66,8 @@ export interface SequentialScore {
  * @throws GuardError `invalid_artefact` where its parts do not fit each other or the plan
  */
 export function loadSequentialTest(
-  { plan, model }: Pick<DetectorArtefact, 'plan' | 'model'>,
-  test: SequentialTest,
+  { plan, model }: { readonly plan: ExtractionPlan; readonly model: { readonly classes: number } },
+  test: Pick<SequentialTest, 'activations' | 'stages'>,
 ): LoadedTest {
   const invalid = (detail: string) => new GuardError('invalid_artefact', `sequential: ${detail}`);
   const gaussian = unpackGaussian(test.activations, model.classes);

@@ -1,0 +1,125 @@
+// Chooses which scores leave doubt at each stage of a sequential test, so that clean inputs cost no more than a budget.
+import { assert } from '../../shared/assert.ts';
+import { auroc } from '../evaluate/auroc.ts';
+
+/** Rows of one source with their scores at every stage. */
+export interface StageScores {
+  readonly adversarial: boolean;
+  /** Whether the budget is of these rows: clean inputs as they come. */
+  readonly isPlain: boolean;
+  /** One a stage, each [rows]; by perceptrons that were not trained on the row. */
+  readonly scores: readonly Float64Array[];
+}
+
+/** What the choice is bound by. */
+export interface DoubtOptions {
+  /** Copies that were run by the end of each stage. */
+  readonly copies: readonly number[];
+  /** Mean copies that plain clean rows may cost. */
+  readonly copiesMean: number;
+  /** Share of the clean rows that may end at a stage as adversarial. */
+  readonly upperRate: number;
+}
+
+/** Scores strictly between leave doubt. */
+export interface Doubt {
+  readonly lower: number;
+  readonly upper: number;
+}
+
+/** Rows of a source that are looked at; more would tell little and take long. */
+const rowsMax = 1000;
+/** Steps by which the share of clean rows that end at a stage as clean is raised, and its highest value. */
+const shareSteps = [0.05, 0.1, 0.2];
+const shareMax = 0.95;
+/** How much the source that loses most counts beside the mean of all. */
+const worstShare = 0.5;
+
+/**
+ * Chooses the bounds. Upper ones are high quantiles of the clean rows' scores. Lower ones are raised step by step, each time
+ * where the area under the ROC curve loses least for what the step saves, until the budget holds.
+ *
+ * They decide when a test ends; what is flagged is for the threshold of its final score alone, so that no choice here can
+ * break the threshold's promise.
+ * @returns one a stage but the last
+ * @throws Error where a side is missing
+ */
+export function chooseDoubt(all: readonly StageScores[], options: DoubtOptions): Doubt[] {
+  const { copies, copiesMean, upperRate } = options;
+  const sources = all.map(thinOut).filter(({ scores }) => scores[0].length > 0);
+  const clean = sources.filter(({ adversarial }) => !adversarial);
+  assert(clean.length > 0 && clean.length < sources.length, 'a choice needs clean and adversarial rows');
+  const stages = copies.length - 1;
+  const ascending = Array.from({ length: stages }, (_, stage) =>
+    Float64Array.from(clean.flatMap(({ scores }) => [...scores[stage]])).sort(),
+  );
+  const quantile = (stage: number, share: number) =>
+    ascending[stage][Math.min(ascending[stage].length - 1, Math.floor(share * ascending[stage].length))];
+  const bounds = (shares: readonly number[]): Doubt[] =>
+    shares.map((share, stage) => ({
+      lower: share === 0 ? Number.NEGATIVE_INFINITY : quantile(stage, share),
+      upper: quantile(stage, 1 - upperRate),
+    }));
+  const measure = (shares: readonly number[]) => measureBounds(sources, bounds(shares), copies);
+  let chosen = { shares: new Array<number>(stages).fill(0), ...measure(new Array<number>(stages).fill(0)) };
+  while (chosen.cost > copiesMean) {
+    let best: (typeof chosen & { readonly price: number }) | undefined;
+    for (let stage = 0; stage < stages; stage++) {
+      for (const step of shareSteps) {
+        const share = chosen.shares[stage] + step;
+        if (share > shareMax + 1e-9) continue;
+        const shares = chosen.shares.with(stage, share);
+        const measured = measure(shares);
+        const saved = chosen.cost - measured.cost;
+        if (saved <= 0) continue;
+        const price = (chosen.worth - measured.worth) / saved;
+        if (best === undefined || price < best.price) best = { shares, ...measured, price };
+      }
+    }
+    if (best === undefined) break;
+    chosen = best;
+  }
+  return bounds(chosen.shares);
+}
+
+/** Scores at which rows end and what they cost, under given bounds. */
+export function endScores(
+  scores: readonly Float64Array[],
+  bounds: readonly Doubt[],
+): { ends: Float64Array; stages: Uint8Array } {
+  const rows = scores[0].length;
+  const ends = new Float64Array(rows);
+  const stages = new Uint8Array(rows);
+  for (let row = 0; row < rows; row++) {
+    let stage = 0;
+    while (stage < bounds.length) {
+      const score = scores[stage][row];
+      if (score <= bounds[stage].lower || score >= bounds[stage].upper) break;
+      stage++;
+    }
+    ends[row] = scores[stage][row];
+    stages[row] = stage;
+  }
+  return { ends, stages };
+}
+
+function thinOut(source: StageScores): StageScores {
+  const stride = Math.ceil(source.scores[0].length / rowsMax);
+  return { ...source, scores: source.scores.map((scores) => scores.filter((_, row) => row % stride === 0)) };
+}
+
+function measureBounds(
+  sources: readonly StageScores[],
+  bounds: readonly Doubt[],
+  copies: readonly number[],
+): { worth: number; cost: number } {
+  const ended = sources.map((source) => ({ source, ...endScores(source.scores, bounds) }));
+  const clean = ended.filter(({ source }) => !source.adversarial);
+  const cleanEnds = clean.flatMap(({ ends }) => [...ends]);
+  const areas = ended.filter(({ source }) => source.adversarial).map(({ ends }) => auroc(ends, cleanEnds));
+  const plain = clean.filter(({ source }) => source.isPlain).flatMap(({ stages }) => [...stages]);
+  return {
+    worth: areas.reduce((sum, area) => sum + area, 0) / areas.length + worstShare * Math.min(...areas),
+    cost: plain.reduce((sum, stage) => sum + copies[stage], 0) / plain.length,
+  };
+}
