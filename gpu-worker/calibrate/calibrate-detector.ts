@@ -20,12 +20,14 @@ import type { LabelledScores } from './class-thresholds.ts';
 import { conformalPromise } from './conformal-promise.ts';
 import {
   designVectors,
+  type ExtractedRows,
   type Extractor,
   extractRows,
   predictedLabels,
   type RowVectors,
 } from './extract-rows.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
+import { fitSequentialTest } from './fit-sequential-test.ts';
 import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 
@@ -47,6 +49,8 @@ export interface CalibrationOptions {
   readonly targetFpr: number;
   /** Whether classes with enough clean inputs get thresholds of their own. */
   readonly perClass?: boolean;
+  /** Also fits a sequential test, with the mean copies that a clean input may cost where they are given. */
+  readonly sequential?: { readonly copiesMean?: number | undefined } | undefined;
   /** Inputs used: half to train, half to set the threshold, disjoint. */
   readonly images: number;
   /** Radii of the fixed attacks, rising, in units of the input. */
@@ -58,6 +62,10 @@ export interface CalibrationOptions {
 
 /** Vectors that an artefact carries so that whoever loads it can check its own arithmetic. */
 const selfCheckVectors = 16;
+/** Share of the training images that the activations' Gaussians are fitted to. */
+const gaussianShare = 1 / 3;
+/** Stages are small perceptrons, each fitted several times. */
+const stageTraining = { steps: 1500, batch: 128 };
 
 /**
  * Calibrates a detector for one model.
@@ -73,30 +81,24 @@ export async function calibrateDetector(
   options: CalibrationOptions,
   onStage: StageProgress,
 ): Promise<DetectorArtefact> {
-  const { design, seed, budgets } = options;
+  const { design, seed, sequential } = options;
   const recipe = trainingRecipes[design];
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
   const [trainingSet, thresholdSet] = splitDataset(dataset, options);
   const correct = await correctRows(target, trainingSet);
-  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
-  const made = new Map<string, Float32Array>();
-  const context = { target, dataset: correct, budgets, noise, seed, made, run };
-  const own = recipe.pools.filter(({ adversarial }) => !adversarial || foreign.length === 0);
-  const filled = await poolInputs(own, context, onStage);
-  if (foreign.length > 0) {
-    const parts = await Promise.all(foreign.map((examples) => wrongForeign(target, examples)));
-    filled.push({ adversarial: true, mass: 1, parts });
+  const sets = sequential === undefined ? [correct] : splitForActivations(correct);
+  const made: ExtractedPool[][] = [];
+  for (const [index, set] of sets.entries()) {
+    // Foreign examples belong to no image that is known here: they stand with the first set.
+    const examples = { examples: foreign, extracts: index === 0 };
+    made.push(
+      await extractedPools({ extractor, target, dataset: set, foreign: examples, run }, options, onStage),
+    );
   }
-  const pools: PoolVectors[] = [];
-  for (const { adversarial, mass, parts } of filled) {
-    const vectors: RowVectors[] = [];
-    for (const inputs of parts) {
-      const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;
-      const rows = await extractRows(extractor, inputs, (share) => onStage(stage, share));
-      vectors.push(designVectors(rows, design));
-    }
-    pools.push({ adversarial, mass, parts: vectors });
-  }
+  const pools = made[0].map(({ adversarial, mass }, pool): PoolVectors => {
+    const parts = made.flatMap((set) => set[pool].parts);
+    return { adversarial, mass, parts: parts.map((rows) => designVectors(rows, design)) };
+  });
   onStage('train', 0);
   const mlp = fitDetector(pools, recipe, seed);
   onStage('train', 1);
@@ -105,10 +107,24 @@ export async function calibrateDetector(
   );
   const vectors = designVectors(threshold, design);
   const scores = scoreVectors(mlp, vectors);
+  const test = sequential && {
+    sequential: fitSequentialTest(
+      {
+        compiled: extractor.compiled,
+        unseenPools: made[0],
+        seenPools: made[1],
+        gaussianRows: made[1][0].parts[0],
+        thresholdRows: threshold,
+      },
+      { ...options, ...sequential, training: { ...recipe.training, ...stageTraining } },
+      onStage,
+    ),
+  };
   const count = (side: boolean) =>
     pools.filter(({ adversarial }) => adversarial === side).reduce((sum, pool) => sum + poolCount(pool), 0);
   return {
     ...artefactOf({ mlp, vectors, scores, predicted: predictedLabels(threshold) }, extractor, options),
+    ...test,
     calibration: {
       seed,
       dataset: dataset.name,
@@ -122,6 +138,62 @@ export async function calibrateDetector(
       attacks: foreign.length > 0 ? foreign.map(({ name }) => `foreign:${name}`) : recipeAttacks(recipe),
     },
   };
+}
+
+/** Splits the training images: those behind all rows of the first stage, and those that the activations' Gaussians are of. */
+function splitForActivations(dataset: Dataset): [Dataset, Dataset] {
+  const count = dataset.labels.length;
+  const gaussians = Math.max(1, Math.round(gaussianShare * count));
+  const rows = Array.from({ length: count }, (_, row) => row);
+  return [
+    selectDatasetRows(dataset, rows.slice(0, count - gaussians)),
+    selectDatasetRows(dataset, rows.slice(count - gaussians)),
+  ];
+}
+
+/** Rows of one pool, extracted. */
+interface ExtractedPool {
+  readonly adversarial: boolean;
+  readonly mass: number;
+  readonly parts: readonly ExtractedRows[];
+}
+
+/** Makes the inputs of the recipe's pools from a set of images and extracts them. */
+async function extractedPools(
+  {
+    extractor,
+    target,
+    dataset,
+    foreign,
+    run,
+  }: Required<Pick<CalibrationInputs, 'extractor' | 'target' | 'dataset'>> &
+    Pick<CalibrationInputs, 'run'> & {
+      readonly foreign: { readonly examples: readonly ForeignExamples[]; readonly extracts: boolean };
+    },
+  { design, budgets, seed }: CalibrationOptions,
+  onStage: StageProgress,
+): Promise<ExtractedPool[]> {
+  const { examples, extracts } = foreign;
+  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
+  const context = { target, dataset, budgets, noise, seed, made: new Map<string, Float32Array>(), run };
+  const own = trainingRecipes[design].pools.filter(
+    ({ adversarial }) => !adversarial || examples.length === 0,
+  );
+  const filled = await poolInputs(own, context, onStage);
+  if (examples.length > 0) {
+    const parts = extracts ? await Promise.all(examples.map((one) => wrongForeign(target, one))) : [];
+    filled.push({ adversarial: true, mass: 1, parts });
+  }
+  const pools: ExtractedPool[] = [];
+  for (const { adversarial, mass, parts } of filled) {
+    const rows: ExtractedRows[] = [];
+    for (const inputs of parts) {
+      const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;
+      rows.push(await extractRows(extractor, inputs, (share) => onStage(stage, share)));
+    }
+    pools.push({ adversarial, mass, parts: rows });
+  }
+  return pools;
 }
 
 /**

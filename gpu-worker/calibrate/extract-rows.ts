@@ -1,4 +1,5 @@
 // Logits of a set of inputs and of all their copies, by the same compiled graph and in the same way as at request time.
+import { assert } from '../../shared/assert.ts';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import {
   type CompiledModel,
@@ -28,8 +29,8 @@ export interface ExtractedRows {
   readonly compiled: CompiledModel;
   /** Row-major [count, copies + 1, classes]. */
   readonly logits: Float32Array;
-  /** Row-major [count, columns of `changeColumns`]; of no columns where the plan has no taps. */
-  readonly changes: Float32Array;
+  /** Row-major [count, columns of `changeColumns`]; undefined where the plan has no taps. */
+  readonly changes?: Float32Array | undefined;
 }
 
 /** Vectors of a set of inputs by one design. */
@@ -74,7 +75,7 @@ export async function extractRows(
   };
   await Promise.all(Array.from({ length: inFlight }, work));
   onProgress?.(1);
-  return { count, compiled, logits, changes };
+  return { count, compiled, logits, changes: columns === 0 ? undefined : changes };
 }
 
 /** Logits of row `row` and its copies, [copies + 1, classes], not copied. */
@@ -83,8 +84,12 @@ export function rowLogits({ logits, count }: ExtractedRows, row: number): Float3
   return logits.subarray(row * width, (row + 1) * width);
 }
 
-/** Changes of row `row`, [columns of `changeColumns`], not copied. */
+/**
+ * Changes of row `row`, [columns of `changeColumns`], not copied.
+ * @throws Error where the plan has no taps
+ */
 export function rowChanges({ changes, count }: ExtractedRows, row: number): Float32Array {
+  assert(changes !== undefined, 'the plan of these rows has taps');
   const columns = changes.length / count;
   return changes.subarray(row * columns, (row + 1) * columns);
 }

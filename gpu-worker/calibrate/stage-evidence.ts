@@ -1,4 +1,5 @@
 // What a sequential test may read of extracted rows, and where it ends on each.
+import { assert } from '../../shared/assert.ts';
 import type { ActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import { fitActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import {
@@ -46,5 +47,6 @@ export function meanCopies({ copies }: Pick<SequentialRows, 'copies'>): number {
  */
 export function gaussianOf(rows: ExtractedRows): ActivationGaussian {
   const { classes } = rows.compiled.model;
+  assert(rows.changes !== undefined, 'the plan of these rows taps the activations');
   return fitActivationGaussian({ activations: rows.changes, labels: predictedLabels(rows), classes });
 }

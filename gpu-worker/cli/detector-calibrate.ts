@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import {
   type DetectorArtefact,
+  noiseDesigns,
   type VectorDesign,
   vectorDesigns,
 } from '../../shared/contracts/detector-artefact.ts';
@@ -9,6 +10,8 @@ import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { calibrateAutomatically } from '../calibrate/calibrate-automatically.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
+import { createOrtEngine } from '../engine/ort-engine.ts';
+import { penultimateTap } from '../onnx/penultimate.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
@@ -23,12 +26,14 @@ import {
   type PlanOptions,
   planOfOptions,
   positiveInteger,
+  positiveNumber,
   rate,
   readInput,
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
 import { selectionText } from './selection-text.ts';
+import { sequentialSummary, sequentialText } from './sequential-text.ts';
 import { writeWhole } from './write-file.ts';
 
 interface CalibrateOptions extends PlanOptions, SigningOptions {
@@ -41,6 +46,8 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly vector: VectorDesign;
   readonly auto?: boolean;
   readonly keyedTransforms?: string;
+  readonly sequential?: boolean;
+  readonly sequentialCopies?: number;
   readonly budgets: readonly number[];
   readonly adversarial: readonly string[];
   readonly seed: number;
@@ -80,6 +87,17 @@ export function detectorCalibrateCommand(): Command {
         'choose design and transforms by cross-validation on the images of training, and say why',
       ).conflicts(['vector', 'adversarial', 'keyedTransforms']),
     )
+    .addOption(
+      new Option(
+        '--sequential',
+        'also fit a test that makes copies only while its score leaves doubt; the guard then runs that',
+      ).conflicts(['auto', 'tap']),
+    )
+    .option(
+      '--sequential-copies <mean>',
+      'copies that the sequential test may cost a clean input on average; by default 2.5 of transforms, 1.5 of noise',
+      positiveNumber,
+    )
     .option(
       '--budgets <numbers>',
       'rising radii of the fixed attacks trained on, in units of the input',
@@ -105,7 +123,8 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const display = progressDisplay({ quiet: options.json === true });
   const { name, seed } = options;
   const noiseKey = await readNoiseKey(options.keyedTransforms);
-  const plan = keyedPlan(planOf(options, dataset.inputShape[0]), noiseKey);
+  const listed = keyedPlan(planOf(options, dataset.inputShape[0]), noiseKey);
+  const plan = options.sequential ? await tapActivations(listed, model) : listed;
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
   const work = await openDetectorWork(model, { name, plan, seed, noiseKey, examples: options.examples });
@@ -123,7 +142,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       ? await calibrateAutomatically({ ...work, dataset }, chosen, display.onStage)
       : await calibrateDetector(
           { ...work, dataset, foreign },
-          { ...chosen, design: options.vector },
+          { ...chosen, design: options.vector, ...sequentialOf(options) },
           display.onStage,
         );
     display.stop();
@@ -134,7 +153,10 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
     if (options.json) {
       const { parameters } = mlp;
       const signing = signer?.summary;
-      console.log(JSON.stringify({ out: options.out, threshold, calibration, parameters, signing }));
+      const sequential = artefact.sequential && sequentialSummary(artefact.sequential);
+      console.log(
+        JSON.stringify({ out: options.out, threshold, sequential, calibration, parameters, signing }),
+      );
     } else {
       if (calibration.selection !== undefined) console.log(selectionText(calibration.selection));
       const { clean, adversarial } = calibration.training;
@@ -149,6 +171,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
         `from ${threshold.calibration_samples} clean inputs: the true rate lies within ${low} to ${high} (95 %)`,
       );
       if (options.perClass) console.log(perClassLine(threshold, artefact.model.classes));
+      if (artefact.sequential !== undefined) console.log(sequentialText(artefact.sequential));
       for (const line of signer?.lines ?? []) console.log(line);
       console.log(`wrote ${options.out}`);
     }
@@ -158,11 +181,33 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   }
 }
 
+/** Copies with noise that a sequential test of a design on noise alone goes up to. */
+const sequentialCopiesMax = 16;
+
 /** Of an automatic choice the plan has every copy that a candidate may read: noise, the preset, and a median beside it. */
 function planOf(options: CalibrateOptions, channels: number): ExtractionPlan {
-  if (!options.auto) return planOfOptions(options, { design: options.vector, channels });
+  if (!options.auto) {
+    const isNoise = noiseDesigns.some((design) => design === options.vector);
+    const copies = options.copies ?? (options.sequential && isNoise ? sequentialCopiesMax : undefined);
+    const planned = { ...options, ...(copies !== undefined && { copies }) };
+    return planOfOptions(planned, { design: options.vector, channels });
+  }
   const plan = planOfOptions(options, { design: 'margin-changes+rank-gaps', channels });
   return { ...plan, transforms: [...plan.transforms, { family: 'median', size: 3 }] };
+}
+
+/** The plan with the tap that the first stage of a sequential test reads. */
+async function tapActivations(plan: ExtractionPlan, model: Uint8Array): Promise<ExtractionPlan> {
+  const engine = await createOrtEngine({ workers: 1 });
+  try {
+    return { ...plan, taps: [await penultimateTap(model, { engine })] };
+  } finally {
+    await engine.close();
+  }
+}
+
+function sequentialOf({ sequential = false, sequentialCopies: copiesMean }: CalibrateOptions) {
+  return sequential ? { sequential: { copiesMean } } : {};
 }
 
 /** Says which classes have a threshold of their own, and what it takes. */
