@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
+import { sequentialTable } from '../evaluate/evaluate-sequential.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { noiseKeyOfPlan } from './noise-key-file.ts';
@@ -153,6 +154,7 @@ export function reportTable(report: EvaluationReport): string {
     beaten.length > 0
       ? `the logit margin alone does better on: ${beaten.join(', ')}`
       : 'no attack on which the logit margin alone does better',
+    ...(report.sequential === undefined ? [] : sequentialTable(report.sequential)),
   ].join('\n');
 }
 

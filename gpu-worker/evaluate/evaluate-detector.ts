@@ -35,6 +35,7 @@ import {
 } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
+import { evaluateSequential, type SequentialReport } from './evaluate-sequential.ts';
 
 /** What is evaluated, on what. */
 export interface EvaluationInputs {
@@ -91,6 +92,8 @@ export interface EvaluationReport {
   /** False positives by the class that the model gives a clean image, rising; classes that none was given are absent. */
   readonly classes: readonly ClassReport[];
   readonly attacks: readonly AttackReport[];
+  /** Where the artefact has a sequential test; everything else is of its full test. */
+  readonly sequential?: SequentialReport;
 }
 
 /** The clean images that the model gives one class. */
@@ -137,18 +140,24 @@ export async function evaluateDetector(
   const right = Array.from(tested.labels.keys()).filter((row) => predicted[row] === tested.labels[row]);
   const clean = pick(all, right);
   const correct = await correctRows(target, tested);
+  const sequential = evaluateSequential(artefact, all.rows, right);
   const reports: AttackReport[] = [];
+  const add = (measured: Parameters<typeof attackReport>[0], rows: ExtractedRows, attacked: number) => {
+    const report = attackReport(measured, attacked);
+    reports.push(report);
+    sequential?.addAttack(report.attack, rows, report.auroc);
+  };
   for (const attack of attacks) {
     const on = { target, dataset: correct, epsilon, seed, run };
     const examples = await attackDataset(attack, on, (share) => onStage(`attack ${attack}`, share));
     const found = await measure(successfulInputs(examples), `extract ${attack}`);
     const measured = { attack, clean, found: pick(found), epsilon: medianSuccess(examples) };
-    reports.push(attackReport(measured, correct.labels.length));
+    add(measured, found.rows, correct.labels.length);
   }
   for (const examples of foreign) {
     const found = await measure(await wrongForeign(target, examples), `extract ${examples.name}`);
     const measured = { attack: examples.name, clean, found: pick(found), epsilon: null };
-    reports.push(attackReport(measured, examples.rows.length));
+    add(measured, found.rows, examples.rows.length);
   }
   const calibration = calibrationOf(artefact);
   return {
@@ -160,6 +169,7 @@ export async function evaluateDetector(
     fpr_interval_binomial: binomialInterval(artefact.threshold.target_fpr, images),
     classes: classReports(all.scores, predicted, artefact),
     attacks: reports,
+    ...(sequential && { sequential: sequential.report() }),
   };
 }
 
