@@ -61,7 +61,8 @@ export function chooseDoubt(all: readonly StageScores[], options: DoubtOptions):
       upper: quantile(stage, 1 - upperRate),
     }));
   const measure = (shares: readonly number[]) => measureBounds(sources, bounds(shares), copies);
-  let chosen = { shares: new Array<number>(stages).fill(0), ...measure(new Array<number>(stages).fill(0)) };
+  const none = Array.from({ length: stages }, () => 0);
+  let chosen = { shares: none, ...measure(none) };
   while (chosen.cost > copiesMean) {
     let best: (typeof chosen & { readonly price: number }) | undefined;
     for (let stage = 0; stage < stages; stage++) {
