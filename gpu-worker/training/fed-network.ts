@@ -1,4 +1,5 @@
 // A network under training: its weights, and the graphs that take them with every run.
+import { GuardError } from '../../shared/errors.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../shared/maths/tensor.ts';
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import type { Engine, LoadedModel } from '../engine/engine.ts';
@@ -41,13 +42,21 @@ export interface FedNetwork {
  * that equal seeds give equal weights on every machine of the same arithmetic.
  */
 const shardRows = 32;
+/** Parts that wait in the engine's queue together: enough for every worker, well under the queue's bound. */
+const shardsMax = 64;
 
 /**
  * Loads a model for training.
- * @throws GuardError as `fedModel` says
+ * @throws GuardError `invalid_model` where it has no weights to train; as `fedModel` says
  */
 export async function loadFedNetwork(modelBytes: Uint8Array, engine: Engine): Promise<FedNetwork> {
   const weights = readWeights(modelBytes);
+  if (weights.length === 0) {
+    throw new GuardError(
+      'invalid_model',
+      'no convolution or dense layer of the model has its weights as float32 initializers: nothing to train',
+    );
+  }
   const loaded: LoadedModel[] = [];
   const load = async (gradient: FedGradient) => {
     const parameters = weights.map(({ name }) => name);
@@ -88,8 +97,14 @@ export async function loadFedNetwork(modelBytes: Uint8Array, engine: Engine): Pr
     weights,
     inputShape,
     classes,
-    gradients: async (batch) =>
-      addUp(await Promise.all(shards(batch, inputShape).map(gradientsOfShard)), batch.labels.length),
+    gradients: async (batch) => {
+      const all = shards(batch, inputShape);
+      const parts: BatchGradients[] = [];
+      for (let first = 0; first < all.length; first += shardsMax) {
+        parts.push(...(await Promise.all(all.slice(first, first + shardsMax).map(gradientsOfShard))));
+      }
+      return addUp(parts, batch.labels.length);
+    },
     attackTarget: async (range) => {
       const [forward, gradient] = [await load('none'), await load('input')];
       return attackTarget(

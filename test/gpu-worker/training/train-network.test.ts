@@ -3,6 +3,8 @@ import { type Dataset, selectDatasetRows } from '../../../gpu-worker/datasets/da
 import { drawDigits } from '../../../gpu-worker/datasets/synthetic-digits.ts';
 import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
+import { buildOn, newModel } from '../../../gpu-worker/onnx/graph.ts';
+import { saveModel } from '../../../gpu-worker/onnx/model-file.ts';
 import { buildNetwork } from '../../../gpu-worker/training/architectures.ts';
 import { channelMoments, classesOf } from '../../../gpu-worker/training/check-training-set.ts';
 import { measureAccuracy } from '../../../gpu-worker/training/measure-accuracy.ts';
@@ -87,6 +89,28 @@ describe('training', () => {
     const inputs = digits.inputs.slice();
     inputs[1234] = Number.NaN;
     await expect(refused({ ...digits, inputs })).rejects.toThrow(/not finite at 1234/);
+  });
+
+  it('refuses a model without weights instead of learning nothing', async () => {
+    const model = newModel('flat', 17);
+    const graph = buildOn(model, 't');
+    graph.input('input', ['batch', 1, 28, 28]);
+    graph.op('Flatten', ['input'], {}, 'logits');
+    graph.output('logits', ['batch', 784]);
+    const trained = trainNetwork(saveModel(model), digits, { engine, epochs: 1, seed: 1 });
+    await expect(trained).rejects.toThrow(/nothing to train/);
+  });
+
+  it('learns batches that are larger than the queue of the engine', async () => {
+    const narrow = await createOrtEngine({ workers: 1, queueMax: 64 });
+    // 2,240 rows are 70 runs of 32.
+    const rows = Uint32Array.from({ length: 2240 }, (_, row) => row % 400);
+    const many = selectDatasetRows(digits, rows);
+    const epochs: EpochRecord[] = [];
+    const onEpoch = (record: EpochRecord) => epochs.push(record);
+    await trainNetwork(untrained, many, { engine: narrow, epochs: 1, seed: 1, batch: 2240, onEpoch });
+    await narrow.close();
+    expect(epochs).toHaveLength(1);
   });
 
   it('stops where the loss is no number any more', async () => {
