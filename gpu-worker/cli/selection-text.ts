@@ -1,5 +1,6 @@
 // How a design was chosen, for a person: a line a candidate, and the reason.
 import type { Selection } from '../../shared/contracts/detector-artefact.ts';
+import { candidateName } from '../calibrate/select-candidate.ts';
 
 /** The table of candidates, best first, the chosen one marked. */
 export function selectionText({
@@ -52,8 +53,7 @@ export function selectionText({
         .trimEnd(),
     ),
     ...tooLarge.map(
-      ({ design, transforms, parameters }) =>
-        `not tried, ${parameters} parameters: ${design} over ${transforms.join(', ')}`,
+      (candidate) => `not tried, ${candidate.parameters} parameters: ${candidateName(candidate)}`,
     ),
     `${folds} folds by image; ${rule}`,
     `chosen: ${candidates[chosen].design}, since ${reason}`,
