@@ -15,7 +15,7 @@ import {
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
-import { writeWhole } from './write-file.ts';
+import { requireWritable, writeWhole } from './write-file.ts';
 
 interface AttackOptions extends DatasetOptions {
   readonly detector: string;
@@ -70,6 +70,7 @@ async function run(path: string, options: AttackOptions): Promise<void> {
   const { images, budgets, steps, draws, queries, seed } = options;
   const { plan } = artefact;
   const noiseKey = await noiseKeyOfPlan(plan, options.noiseKey);
+  await requireWritable(options.out);
   const work = await openDetectorWork(model, { name: artefact.model.name, plan, seed, noiseKey });
   try {
     const report = await attackGuardedModel(

@@ -34,7 +34,7 @@ import {
 import { progressDisplay } from './progress.ts';
 import { selectionText } from './selection-text.ts';
 import { sequentialSummary, sequentialText } from './sequential-text.ts';
-import { writeWhole } from './write-file.ts';
+import { requireWritable, writeWhole } from './write-file.ts';
 
 interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly name: string;
@@ -127,6 +127,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const plan = options.sequential ? await tapActivations(listed, model) : listed;
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
+  await requireWritable(options.out);
   const work = await openDetectorWork(model, { name, plan, seed, noiseKey, examples: options.examples });
   try {
     const chosen = {

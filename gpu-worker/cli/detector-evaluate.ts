@@ -18,7 +18,7 @@ import {
   readInput,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
-import { writeWhole } from './write-file.ts';
+import { requireWritable, writeWhole } from './write-file.ts';
 
 interface EvaluateOptions {
   readonly detector: string;
@@ -85,6 +85,7 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   const { name, input_shape: inputShape } = artefact.model;
   const foreign = await foreignOfOptions(options, { inputShape, range: artefact.plan.input_range });
   const noiseKey = await noiseKeyOfPlan(artefact.plan, options.noiseKey);
+  await requireWritable(options.out);
   const work = await openDetectorWork(model, {
     name,
     plan: artefact.plan,

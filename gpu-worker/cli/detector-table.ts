@@ -29,7 +29,7 @@ import {
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
-import { writeWhole } from './write-file.ts';
+import { requireWritable, writeWhole } from './write-file.ts';
 
 interface TableCommandOptions extends DatasetOptions {
   readonly testDataset?: string;
@@ -143,6 +143,7 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     range: plan.input_range,
   });
   const display = progressDisplay({ quiet: options.json === true });
+  await requireWritable(options.out, options.html);
   const work = await openDetectorWork(model, {
     name: path,
     plan,

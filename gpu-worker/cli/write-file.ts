@@ -1,7 +1,8 @@
 // Writes a result in one piece: a command that fails or is killed leaves no half-written file.
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, constants, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { GuardError } from '../../shared/errors.ts';
 
 /** Writes beside the target and renames, making its folder where there is none. */
@@ -18,17 +19,23 @@ export async function writeWhole(path: string, content: Uint8Array | string, mod
 }
 
 /**
- * Refuses a place where nothing can be written, before long work is done for it; its folder is made where there is none.
+ * Refuses places where nothing can be written, before long work is done for them. Folders that are not there yet are left to
+ * {@link writeWhole}, so that a command that is refused later leaves none behind.
+ * @param paths files to be written; undefined where an option is not given
  * @throws GuardError `invalid_config`
  */
-export async function requireWritable(path: string): Promise<void> {
-  const folder = dirname(path);
-  const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) throw new GuardError('invalid_config', `${path} is a folder`);
-  try {
-    await mkdir(folder, { recursive: true });
-    await access(folder, constants.W_OK);
-  } catch (cause) {
-    throw new GuardError('invalid_config', `nothing can be written to ${folder}`, { cause });
+export async function requireWritable(...paths: readonly (string | undefined)[]): Promise<void> {
+  for (const path of paths) {
+    if (path === undefined) continue;
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isDirectory()) throw new GuardError('invalid_config', `${path} is a folder`);
+    let folder = dirname(resolve(path));
+    while (!existsSync(folder)) folder = dirname(folder);
+    try {
+      // A trailing slash refuses a file that stands where a folder should.
+      await access(`${folder}/`, constants.W_OK);
+    } catch (cause) {
+      throw new GuardError('invalid_config', `nothing can be written to ${dirname(path)}`, { cause });
+    }
   }
 }
