@@ -3,6 +3,7 @@ import type { DetectionTable, Spread, TableRow } from '../../shared/contracts/de
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { conformalThreshold, requireThresholdSamples } from '../../shared/detector/conformal-threshold.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
@@ -22,7 +23,13 @@ import {
 } from '../calibrate/training-inputs.ts';
 import { trainingRecipes } from '../calibrate/training-recipes.ts';
 import { type CleanShift, shiftImages, shiftName } from '../datasets/clean-shifts.ts';
-import { checkDataset, type Dataset, requireRows, selectDatasetRows } from '../datasets/dataset.ts';
+import {
+  checkDataset,
+  type Dataset,
+  datasetDigest,
+  requireRows,
+  selectDatasetRows,
+} from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import type { Engine } from '../engine/engine.ts';
 import { compareScores, flaggedShares } from './compare-scores.ts';
@@ -80,8 +87,8 @@ export interface TableOptions {
 /**
  * Compares designs and baselines on the same examples.
  * @returns AUROC and rates over the seeds; baselines have no seed and no spread
- * @throws GuardError `invalid_dataset` where a set does not fit or an attack never succeeds; `invalid_model` where a
- *   baseline cannot be made for the model
+ * @throws GuardError `invalid_dataset` where a set does not fit, both are one, or an attack never succeeds; `invalid_model`
+ *   where a baseline cannot be made for the model
  * @see NCCR, section 5.1, tables 3 and 4
  */
 export async function detectionTable(
@@ -93,6 +100,7 @@ export async function detectionTable(
   const fits = { inputShape: target.inputShape, classes: target.classes };
   checkDataset(training, fits);
   checkDataset(test, fits);
+  requireOther(test, training);
   requireRows(training, options.trainingImages + options.thresholdImages);
   requireRows(test, options.testImages);
   requireThresholdSamples(options.thresholdImages, options.targetFpr);
@@ -111,11 +119,12 @@ export async function detectionTable(
   };
   const train = designTrainer({ extractor, context, seeds: options.seeds }, onStage);
   const setting = { ...inputs, training: correct, plan: extractor.compiled.plan, layers: options.layers };
-  const designs = await trainDesigns(inputs, options.designs, train);
+  // Before the designs, whose attacks take hours: a baseline that the model cannot have is refused in minutes.
   const baselines = await openBaselines(options.baselines, setting, (name, share) =>
     onStage(`make ${name}`, share),
   );
   try {
+    const designs = await trainDesigns(inputs, options.designs, train);
     const methods = [...baselines.methods, ...designs];
     const examined = await examineSets({ ...inputs, thresholdSet, testSet, methods }, options, onStage);
     const { rows, false_positives, clean, right, found } = examined;
@@ -230,6 +239,13 @@ async function examineSets(
     falsePositives[name] = flaggedShares(await score(await see(kept, name), name), limits);
   }
   return { rows, false_positives: falsePositives, clean: clean.rows, right, found: smallest };
+}
+
+/** Both sets are drawn by seeds of their own, so images of one set would stand on both sides. */
+function requireOther(test: Dataset, training: Dataset): void {
+  if (test.name !== training.name && datasetDigest(test) !== datasetDigest(training)) return;
+  const detail = `${test.name} is the set that the designs are trained on: test on another`;
+  throw new GuardError('invalid_dataset', detail);
 }
 
 /** Draws disjoint subsets of a set. */

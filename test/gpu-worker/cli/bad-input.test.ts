@@ -42,6 +42,8 @@ describe('what the detector commands cannot work with', () => {
     damaged[3 * 784 + 5] = Number.NaN;
     await write('one-class.npz', new Int32Array(60).fill(3));
     await write('nan.npz', digits.labels, damaged);
+    await write('good.npz', digits.labels);
+    await write('copy.npz', digits.labels);
     await write(
       'eleven.npz',
       digits.labels.map((label) => label + 1),
@@ -154,6 +156,20 @@ describe('what the detector commands cannot work with', () => {
       /99 images are asked for.*60/,
     ],
     [
+      'table: the same images to train and to test on',
+      () => table(lenetFile, `--dataset npz:${file('good.npz')} ${tableSizes}`),
+      /good\.npz is the set that the designs are trained on: test on another/,
+    ],
+    [
+      'table: the same images under another name',
+      () =>
+        table(
+          lenetFile,
+          `--dataset npz:${file('good.npz')} --test-dataset npz:${file('copy.npz')} ${tableSizes}`,
+        ),
+      /copy\.npz is the set that the designs are trained on: test on another/,
+    ],
+    [
       'attack: fewer inputs than are asked for',
       () => attack('--images 99 --dataset synthetic-digits:20'),
       /99 images are asked for.*20/,
@@ -212,6 +228,17 @@ describe('what the detector commands cannot work with', () => {
     },
     60_000,
   );
+
+  it.each([
+    ['calibrate', () => calibrate(lenetFile, `--dataset ${sixty}`)],
+    ['evaluate', () => evaluate(`--images 60 --dataset ${sixty}`)],
+    ['attack', () => attack(`--dataset ${sixty}`)],
+    ['table', () => table(lenetFile, `--dataset ${sixty} ${tableSizes}`)],
+  ] as const)('%s refuses a folder to write to before it works for it', async (_, line) => {
+    const { code, said } = await run(line().replace(file('out.json'), folder));
+    expect(said).toMatch(/is a folder/);
+    expect(code).toBe(1);
+  });
 
   it.each(['--vector strict', '--adversarial examples.npz'])(
     'calibrate --auto is not combined with %s, which it would not heed',
