@@ -1,5 +1,10 @@
 // Asks the gpu-worker for the logits of inputs and their perturbed copies, and believes nothing of its answer unchecked.
-import { compiledTensors, digestSchema, extractionParameters } from '../../shared/contracts/extraction.ts';
+import {
+  type ChangeColumn,
+  compiledTensors,
+  digestSchema,
+  extractionParameters,
+} from '../../shared/contracts/extraction.ts';
 import {
   headerLengthHeader,
   modelMetadataSchema,
@@ -35,8 +40,8 @@ export interface ExtractionCall {
   /** All copies of an input, those without noise too. */
   readonly copies: number;
   readonly classes: number;
-  /** Columns of the changes that a plan with taps answers too; they are not read. */
-  readonly changeColumns: number;
+  /** Columns of the changes that a plan with taps answers too. */
+  readonly changeColumns: readonly Pick<ChangeColumn, 'quantity'>[];
   /** Instant of `Date.now()` after which an answer is of no use. */
   readonly deadlineAt: number;
 }
@@ -45,6 +50,8 @@ export interface ExtractionCall {
 export interface Extraction {
   /** Row-major [rows, copies + 1, classes], finite; copy 0 is the input. */
   readonly logits: Float32Array;
+  /** Row-major [rows, changeColumns], finite; undefined where there are no columns. */
+  readonly changes: Float32Array | undefined;
   readonly compiledDigest: string;
 }
 
@@ -165,22 +172,40 @@ function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTen
 function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {
   const headerLength = headers.get(headerLengthHeader);
   const rows = call.selections.length;
-  const elementsMax = rows * Math.max((call.copies + 1) * call.classes, call.changeColumns);
+  const elementsMax = rows * Math.max((call.copies + 1) * call.classes, call.changeColumns.length);
   const reply = parseReply(() => readResponse({ bytes, headerLength }, elementsMax));
   if (reply.model_name !== call.expected.name) throw badReply('another model answered');
   const compiledDigest = checkIdentity(reply.parameters, call.expected);
-  const logits = reply.outputs.find(({ name }) => name === compiledTensors.logits);
-  if (logits === undefined) throw badReply(`it has no output ${compiledTensors.logits}`);
-  const shape = [rows, call.copies + 1, call.classes];
-  if (logits.datatype !== 'FP32' || logits.shape.join() !== shape.join()) {
-    const found = `${logits.datatype} [${logits.shape.join(', ')}]`;
-    throw badReply(`its logits are ${found} instead of FP32 [${shape.join(', ')}]`);
+  const logits = floatOutput(reply.outputs, compiledTensors.logits, [rows, call.copies + 1, call.classes]);
+  return { logits, changes: readChanges(reply.outputs, call), compiledDigest };
+}
+
+function readChanges(
+  outputs: readonly NamedTensor[],
+  { selections, changeColumns: columns }: ExtractionCall,
+): Float32Array | undefined {
+  if (columns.length === 0) return undefined;
+  const changes = floatOutput(outputs, compiledTensors.changes, [selections.length, columns.length]);
+  const isMean = columns.map(({ quantity }) => quantity === 'change' || quantity === 'base');
+  if (changes.some((value, index) => value < 0 && isMean[index % columns.length])) {
+    throw badReply('its changes are less than none');
   }
-  const values = logits.data as Float32Array;
+  return changes;
+}
+
+/** An output by its name, of float32 and finite. */
+function floatOutput(outputs: readonly NamedTensor[], name: string, shape: readonly number[]): Float32Array {
+  const output = outputs.find((one) => one.name === name);
+  if (output === undefined) throw badReply(`it has no output ${name}`);
+  if (output.datatype !== 'FP32' || output.shape.join() !== shape.join()) {
+    const found = `${output.datatype} [${output.shape.join(', ')}]`;
+    throw badReply(`its ${name} are ${found} instead of FP32 [${shape.join(', ')}]`);
+  }
+  const values = output.data as Float32Array;
   if (values.length !== elementCount(shape) || !values.every(Number.isFinite)) {
-    throw badReply('its logits are not all finite');
+    throw badReply(`its ${name} are not all finite`);
   }
-  return { logits: values, compiledDigest };
+  return values;
 }
 
 /** Compares what the gpu-worker says of itself with what the detector was made for; gives the compiled model's digest. */

@@ -64,7 +64,7 @@ export async function scoreInput(
     selections,
     copies: planCopies(artefact.plan),
     classes: artefact.model.classes,
-    changeColumns: changeColumns(artefact.plan).length,
+    changeColumns: changeColumns(artefact.plan),
     deadlineAt,
   });
   const extractedAt = performance.now();
@@ -100,7 +100,7 @@ function predictedClass(
 
 /** NCCR vectors of all rows, row-major [rows, vector length]. */
 function vectorsOf(
-  { logits }: Extraction,
+  { logits, changes }: Extraction,
   { loaded, rows }: { loaded: LoadedArtefact; rows: number },
 ): Float64Array {
   const { artefact } = loaded;
@@ -109,9 +109,13 @@ function vectorsOf(
   const size = (planCopies(plan) + 1) * model.classes;
   const vectors = new Float64Array(rows * length);
   for (let row = 0; row < rows; row++) {
-    const ofRow = { logits: logits.subarray(row * size, (row + 1) * size), plan, classes: model.classes };
-    vectors.set(planVector(ofRow, design), row * length);
+    const columns = (changes?.length ?? 0) / rows;
+    const ofRow = {
+      logits: logits.subarray(row * size, (row + 1) * size),
+      changes: changes?.subarray(row * columns, (row + 1) * columns),
+    };
+    vectors.set(planVector({ ...ofRow, plan, classes: model.classes }, design), row * length);
   }
-  assert(vectors.every(Number.isFinite), 'finite logits give a finite vector');
+  assert(vectors.every(Number.isFinite), 'finite logits and changes give a finite vector');
   return vectors;
 }

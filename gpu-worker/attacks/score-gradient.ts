@@ -1,8 +1,9 @@
 // A detector's score of one input as a function of the logits, with its gradient: what an attack on the detector follows.
 import { assertShape } from '../../shared/assert.ts';
-import { type VectorDesign, vectorRanksMax } from '../../shared/contracts/detector-artefact.ts';
+import { designReads, type VectorDesign, vectorRanksMax } from '../../shared/contracts/detector-artefact.ts';
 import { planNoiseCopies } from '../../shared/contracts/extraction.ts';
 import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { type PlanLogits, planVector } from '../../shared/maths/plan-vector.ts';
 import { runnerUp } from './attack.ts';
@@ -25,10 +26,17 @@ const changeFloor = 1e-4;
  * The clip of the standardised entries passes its gradient straight through (BPDA): at the clip the true one is 0 and
  * would hide the way out. The share of flipped labels in a `strict` vector is constant almost everywhere and has none.
  * @param logits [planCopies(plan) + 1, classes], finite
- * @throws Error where the logits do not have the plan's shape
+ * @throws GuardError `invalid_artefact` where the design reads neurons: what they follow from is not the logits; Error where
+ *   the logits do not have the plan's shape
  * @see Athalye, Carlini and Wagner, "Obfuscated gradients give a false sense of security" (2018), section 4.1
  */
 export function scoreGradient(logits: PlanLogits, design: VectorDesign, mlp: Mlp): ScoreGradient {
+  if (designReads[design].neurons) {
+    throw new GuardError(
+      'invalid_artefact',
+      `the score of a ${design} vector has no gradient by the logits alone`,
+    );
+  }
   const vector = planVector(logits, design);
   const { score, gradient: byVector } = mlpGradient(mlp, vector);
   const gradient = new Float64Array(logits.logits.length);

@@ -1,8 +1,12 @@
 // From a model and clean inputs to a detector artefact: attack, extract, train, set the threshold.
-import type { DetectorArtefact, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import {
+  type DetectorArtefact,
+  designReads,
+  type VectorDesign,
+} from '../../shared/contracts/detector-artefact.ts';
 import { planCopies } from '../../shared/contracts/extraction.ts';
 import { conformalSamplesNeeded } from '../../shared/detector/conformal-threshold.ts';
-import { type Mlp, packLayer, parameterCount } from '../../shared/detector/mlp.ts';
+import { type Mlp, mlpParameters, packHead, packLayer } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
@@ -16,6 +20,7 @@ import {
 } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
+import { checkShifts } from './check-shifts.ts';
 import type { LabelledScores } from './class-thresholds.ts';
 import { conformalPromise } from './conformal-promise.ts';
 import {
@@ -29,7 +34,7 @@ import {
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { fitSequentialTest } from './fit-sequential-test.ts';
 import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
-import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
+import { recipeAttacks, type TrainingSource, trainingRecipes } from './training-recipes.ts';
 
 /** What a calibration is made from. */
 export interface CalibrationInputs {
@@ -55,13 +60,16 @@ export interface CalibrationOptions {
   readonly images: number;
   /** Radii of the fixed attacks, rising, in units of the input. */
   readonly budgets: readonly number[];
+  /** Whether a design on neurons may flag shifted clean images more often than it should. */
+  readonly acceptShifts?: boolean;
   readonly seed: number;
   readonly version: string;
   readonly createdAt: Date;
 }
 
-/** Vectors that an artefact carries so that whoever loads it can check its own arithmetic. */
+/** Vectors that an artefact carries so that whoever loads it can check its own arithmetic, and the numbers in all of them. */
 const selfCheckVectors = 16;
+const selfCheckNumbers = 4096;
 /** Share of the training images that the activations' Gaussians are fitted to. */
 const gaussianShare = 1 / 3;
 /** Stages are small perceptrons, each fitted several times. */
@@ -71,9 +79,11 @@ const stageTraining = { steps: 1500, batch: 128 };
  * Calibrates a detector for one model.
  *
  * The threshold is set on clean inputs that took no part in training, those that the model gets wrong included: they are
- * clean traffic too.
+ * clean traffic too. A design on neurons is refused where shifted clean images are flagged more than twice as often as the
+ * target says, unless that is accepted: their shares stand in the artefact either way.
  * @returns the artefact, bound to the digest of the model, not signed
- * @throws GuardError `invalid_dataset` where the data set does not fit the model or is too small for the target rate
+ * @throws GuardError `invalid_dataset` where the data set does not fit the model or is too small for the target rate,
+ *   or shifts are flagged too often
  * @see NCCR, section 5.1
  */
 export async function calibrateDetector(
@@ -83,6 +93,7 @@ export async function calibrateDetector(
 ): Promise<DetectorArtefact> {
   const { design, seed, sequential } = options;
   const recipe = trainingRecipes[design];
+  if (sequential !== undefined) requireNoNeurons(design);
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
   const [trainingSet, thresholdSet] = splitDataset(dataset, options);
   const correct = await correctRows(target, trainingSet);
@@ -95,10 +106,7 @@ export async function calibrateDetector(
       await extractedPools({ extractor, target, dataset: set, foreign: examples, run }, options, onStage),
     );
   }
-  const pools = made[0].map(({ adversarial, mass }, pool): PoolVectors => {
-    const parts = made.flatMap((set) => set[pool].parts);
-    return { adversarial, mass, parts: parts.map((rows) => designVectors(rows, design)) };
-  });
+  const pools = poolVectors(made, design);
   onStage('train', 0);
   const mlp = fitDetector(pools, recipe, seed);
   onStage('train', 1);
@@ -122,8 +130,12 @@ export async function calibrateDetector(
   };
   const count = (side: boolean) =>
     pools.filter(({ adversarial }) => adversarial === side).reduce((sum, pool) => sum + poolCount(pool), 0);
+  const labelled = { mlp, vectors, scores, predicted: predictedLabels(threshold) };
+  const artefact = artefactOf(labelled, extractor, options);
+  const shifted = { extractor, target, dataset: thresholdSet, mlp, threshold: artefact.threshold };
+  const shifts = await checkShifts(shifted, options, onStage);
   return {
-    ...artefactOf({ mlp, vectors, scores, predicted: predictedLabels(threshold) }, extractor, options),
+    ...artefact,
     ...test,
     calibration: {
       seed,
@@ -136,8 +148,25 @@ export async function calibrateDetector(
       },
       threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
       attacks: foreign.length > 0 ? foreign.map(({ name }) => `foreign:${name}`) : recipeAttacks(recipe),
+      ...(shifts && { shifts }),
     },
   };
+}
+
+/** The stages of a sequential test read copies as they come, and no neurons under one of them. */
+function requireNoNeurons(design: VectorDesign): void {
+  if (!designReads[design].neurons) return;
+  const detail = `the stages of a sequential test do not read neurons, ${design} does`;
+  throw new GuardError('invalid_config', detail);
+}
+
+/** Vectors of every pool, of all sets together. */
+function poolVectors(made: readonly (readonly ExtractedPool[])[], design: VectorDesign): PoolVectors[] {
+  return made[0].map(({ adversarial, mass }, pool) => {
+    const parts = made.flatMap((set) => set[pool].parts);
+    const sources = made.flatMap((set) => set[pool].sources);
+    return { adversarial, mass, sources, parts: parts.map((rows) => designVectors(rows, design)) };
+  });
 }
 
 /** Splits the training images: those behind all rows of the first stage, and those that the activations' Gaussians are of. */
@@ -156,6 +185,8 @@ interface ExtractedPool {
   readonly adversarial: boolean;
   readonly mass: number;
   readonly parts: readonly ExtractedRows[];
+  /** What each part was made by; none of foreign examples. */
+  readonly sources: readonly TrainingSource[];
 }
 
 /** Makes the inputs of the recipe's pools from a set of images and extracts them. */
@@ -185,13 +216,13 @@ async function extractedPools(
     filled.push({ adversarial: true, mass: 1, parts });
   }
   const pools: ExtractedPool[] = [];
-  for (const { adversarial, mass, parts } of filled) {
+  for (const { adversarial, mass, parts, sources = [] } of filled) {
     const rows: ExtractedRows[] = [];
     for (const inputs of parts) {
       const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;
       rows.push(await extractRows(extractor, inputs, (share) => onStage(stage, share)));
     }
-    pools.push({ adversarial, mass, parts: rows });
+    pools.push({ adversarial, mass, sources, parts: rows });
   }
   return pools;
 }
@@ -232,8 +263,8 @@ export function artefactOf(
 ): Omit<DetectorArtefact, 'calibration'> {
   const { name, digest, input_name, input_shape, output_name, classes } = compiled.model;
   const { scores } = labelled;
-  const checks = Math.min(selfCheckVectors, vectors.count);
   const { length } = vectors;
+  const checks = Math.min(selfCheckVectors, Math.ceil(selfCheckNumbers / length), vectors.count);
   return {
     format: 'nccr-guard/detector',
     format_version: 1,
@@ -244,7 +275,11 @@ export function artefactOf(
     plan: compiled.plan,
     vector: { design, length },
     standardise: { mean: [...mlp.mean], deviation: [...mlp.deviation], clip: mlp.clip },
-    mlp: { layers: mlp.layers.map(packLayer), parameters: parameterCount(mlp.layers) },
+    mlp: {
+      ...(mlp.head && { head: packHead(mlp.head) }),
+      layers: mlp.layers.map(packLayer),
+      parameters: mlpParameters(mlp),
+    },
     onnx: Buffer.from(mlpToOnnx(mlp)).toString('base64'),
     threshold: conformalPromise(labelled, { targetFpr, perClass }),
     self_check: {

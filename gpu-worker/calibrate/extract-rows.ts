@@ -1,11 +1,12 @@
 // Logits of a set of inputs and of all their copies, by the same compiled graph and in the same way as at request time.
 import { assert } from '../../shared/assert.ts';
-import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import { designReads, type VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import {
   type CompiledModel,
   changeColumns,
   planCopies,
   planNoiseCopies,
+  planUnits,
 } from '../../shared/contracts/extraction.ts';
 import { nccrL2 } from '../../shared/maths/nccr.ts';
 import { argmax, logitMargin } from '../../shared/maths/nccr-vector.ts';
@@ -39,6 +40,8 @@ export interface RowVectors {
   readonly length: number;
   /** Row-major [count, length]. */
   readonly vectors: Float64Array;
+  /** Units whose numbers the vectors end with; none where it is not given. */
+  readonly units?: number;
 }
 
 /** Inputs in flight at once: enough to keep every worker of an engine busy, few enough for its queue. */
@@ -100,12 +103,12 @@ export function designVectors(rows: ExtractedRows, design: VectorDesign): RowVec
   const length = planVectorLength(design, { classes: model.classes, plan });
   const vectors = new Float64Array(rows.count * length);
   for (let row = 0; row < rows.count; row++) {
-    vectors.set(
-      planVector({ logits: rowLogits(rows, row), plan, classes: model.classes }, design),
-      row * length,
-    );
+    const changes = rows.changes === undefined ? undefined : rowChanges(rows, row);
+    const own = { logits: rowLogits(rows, row), changes, plan, classes: model.classes };
+    vectors.set(planVector(own, design), row * length);
   }
-  return { count: rows.count, length, vectors };
+  const units = designReads[design].neurons ? planUnits(plan) : 0;
+  return { count: rows.count, length, vectors, units };
 }
 
 /** Labels that the model gives the inputs themselves, [count]. */

@@ -28,6 +28,15 @@ export function falsePositiveInterval({ samples, rank }: ConformalCalibration): 
 }
 
 /**
+ * Lower end of the 95 % interval of a rate by what was counted.
+ * @returns in [0, 1]; 0 where nothing was
+ * @see Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial" (1934)
+ */
+export function lowestRate({ events, trials }: { events: number; trials: number }): number {
+  return events === 0 ? 0 : jStat.beta.inv(0.025, events, trials - events + 1);
+}
+
+/**
  * Central 95 % interval of the false positive rate that a test set of `tests` fresh clean inputs shows: the
  * beta-binomial of the calibration's rate and the test's draw.
  * @returns [low, high], multiples of 1/tests

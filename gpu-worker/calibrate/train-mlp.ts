@@ -71,6 +71,7 @@ export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Ml
   for (let step = 0; step < steps; step++) {
     for (let sample = 0; sample < batch; sample++) {
       const row = Math.floor(random() * adversarial.length);
+      if (rowWeights[row] === 0) continue;
       const input = standardised.subarray(row * length, (row + 1) * length);
       accumulate(layers, input, { label: adversarial[row], weight: rowWeights[row] / batch });
     }

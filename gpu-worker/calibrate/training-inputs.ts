@@ -35,6 +35,8 @@ export interface SourceContext {
 export interface PoolInputs extends Omit<TrainingPool, 'sources'> {
   /** One a source, each row-major [rows, ...inputShape]; a source that recipes share is the same array in each. */
   readonly parts: readonly Float32Array[];
+  /** What each part was made by; not of foreign examples. */
+  readonly sources?: readonly TrainingSource[];
 }
 
 /** Parts that a set is cut into where every image has an epsilon of its own. */
@@ -77,7 +79,7 @@ export async function poolInputs(
       context.made.set(key, inputs);
       parts.push(inputs);
     }
-    filled.push({ adversarial, mass, parts });
+    filled.push({ adversarial, mass, parts, sources });
   }
   return filled;
 }

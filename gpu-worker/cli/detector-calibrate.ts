@@ -2,11 +2,12 @@
 import { Command, Option } from 'commander';
 import {
   type DetectorArtefact,
+  designReads,
   noiseDesigns,
   type VectorDesign,
   vectorDesigns,
 } from '../../shared/contracts/detector-artefact.ts';
-import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { type ExtractionPlan, planUnits } from '../../shared/contracts/extraction.ts';
 import { calibrateAutomatically } from '../calibrate/calibrate-automatically.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
@@ -48,6 +49,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly keyedTransforms?: string;
   readonly sequential?: boolean;
   readonly sequentialCopies?: number;
+  readonly acceptShifts?: boolean;
   readonly budgets: readonly number[];
   readonly adversarial: readonly string[];
   readonly seed: number;
@@ -80,6 +82,10 @@ export function detectorCalibrateCommand(): Command {
       `vector design: ${vectorDesigns.join(' or ')}`,
       oneOf(vectorDesigns),
       'margin-changes',
+    )
+    .option(
+      '--accept-shifts',
+      'write a detector on neurons also where it flags shifted clean images at more than twice the target rate',
     )
     .addOption(
       new Option(
@@ -128,11 +134,20 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
   await requireWritable(options.out);
-  const work = await openDetectorWork(model, { name, plan, seed, noiseKey, examples: options.examples });
+  const work = await openDetectorWork(model, {
+    name,
+    plan,
+    seed,
+    noiseKey,
+    examples: options.examples,
+    neurons: !options.auto && designReads[options.vector].neurons === true,
+    neuronTensors: options.neuronTensor,
+  });
   try {
     const chosen = {
       targetFpr: options.targetFpr,
       perClass: options.perClass === true,
+      acceptShifts: options.acceptShifts === true,
       images: options.images,
       budgets: options.budgets,
       seed,
@@ -171,6 +186,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       console.log(
         `from ${threshold.calibration_samples} clean inputs: the true rate lies within ${low} to ${high} (95 %)`,
       );
+      if (calibration.shifts !== undefined) console.log(shiftsLine(calibration.shifts, artefact.plan));
       if (options.perClass) console.log(perClassLine(threshold, artefact.model.classes));
       if (artefact.sequential !== undefined) console.log(sequentialText(artefact.sequential));
       for (const line of signer?.lines ?? []) console.log(line);
@@ -209,6 +225,17 @@ async function tapActivations(plan: ExtractionPlan, model: Uint8Array): Promise<
 
 function sequentialOf({ sequential = false, sequentialCopies: copiesMean }: CalibrateOptions) {
   return sequential ? { sequential: { copiesMean } } : {};
+}
+
+/** Says what a design on neurons reads, and the shift that it flags most. */
+function shiftsLine(
+  shifts: NonNullable<DetectorArtefact['calibration']['shifts']>,
+  { taps }: ExtractionPlan,
+): string {
+  const read = taps.flatMap((tap) => (tap.kind === 'units' ? [`${tap.units} of ${tap.tensor}`] : []));
+  const worst = shifts.reduce((most, one) => (one.flagged > most.flagged ? one : most));
+  const share = `${(100 * worst.flagged).toFixed(1)} % of ${worst.images}`;
+  return `reads ${planUnits({ taps })} neurons (${read.join(', ')}); of shifted clean images it flags at most ${share}, under ${worst.shift}`;
 }
 
 /** Says which classes have a threshold of their own, and what it takes. */

@@ -1,6 +1,6 @@
 // `nccr-guard detector table`: vector designs and baselines side by side on the same examples.
 import { Command } from 'commander';
-import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
 import {
   type TransformPresetName,
@@ -19,6 +19,7 @@ import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
+  addNeuronOption,
   type DatasetOptions,
   datasetOfOptions,
   foreignOfOptions,
@@ -44,6 +45,7 @@ interface TableCommandOptions extends DatasetOptions {
   readonly design: readonly VectorDesign[];
   readonly baseline: readonly BaselineName[];
   readonly layer: readonly string[];
+  readonly neuronTensor: readonly string[];
   readonly timeInputs: number;
   readonly matrix: readonly VectorDesign[];
   readonly matrixSource: readonly SmallestAttack[];
@@ -119,7 +121,9 @@ export function detectorTableCommand(): Command {
     .option('--out <file>', 'write the table as JSON')
     .option('--html <file>', 'write the report as one page')
     .option('--json', 'print the table as JSON');
-  return addExamplesOption(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
+  return addExamplesOption(addForeignOption(addNeuronOption(addDatasetOptions(command, 'train')))).action(
+    run,
+  );
 }
 
 async function run(path: string, options: TableCommandOptions): Promise<void> {
@@ -144,18 +148,21 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
   });
   const display = progressDisplay({ quiet: options.json === true });
   await requireWritable(options.out, options.html);
+  const designs = orAll(options.design, vectorDesigns);
   const work = await openDetectorWork(model, {
     name: path,
     plan,
     seed: 1,
     noiseKey,
     examples: options.examples,
+    neurons: [...designs, ...options.matrix].some((design) => designReads[design].neurons),
+    neuronTensors: options.neuronTensor,
   });
   try {
     const table = await detectionTable(
       { ...work, training, test, foreign },
       {
-        designs: orAll(options.design, vectorDesigns),
+        designs,
         baselines: orAll(options.baseline, baselineNames),
         layers: options.layer.length > 0 ? options.layer : undefined,
         seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),

@@ -10,6 +10,7 @@ import type { Extractor } from '../calibrate/extract-rows.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
+import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
 import { gradientModel } from '../onnx/input-gradient.ts';
 import { keptExamples } from './kept-examples.ts';
@@ -38,6 +39,10 @@ export interface DetectorWorkOptions {
   readonly noiseKey?: NoiseKey | undefined;
   /** Folder of examples: see `keptExamples`. */
   readonly examples?: string | undefined;
+  /** Whether the plan gets the taps that a design on neurons reads; an artefact's plan has them. */
+  readonly neurons?: boolean;
+  /** Tensors of those taps: see `withUnitTaps`. */
+  readonly neuronTensors?: readonly string[];
 }
 
 /**
@@ -45,15 +50,19 @@ export interface DetectorWorkOptions {
  *
  * The key of a deployment is another one: the detector learns how a model reacts to noise of a kind, not to one bank.
  * Keyed transforms it learns as they are drawn, so these need the key itself.
- * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made, or the
- *   plan's transforms are drawn by another key
+ * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made, the plan's
+ *   transforms are drawn by another key, or neurons are read and the plan has no total variation
  */
 export async function openDetectorWork(
   model: Uint8Array,
-  { name, plan, seed, noiseKey: given, examples }: DetectorWorkOptions,
+  options: DetectorWorkOptions,
 ): Promise<DetectorWork> {
+  const { name, seed, noiseKey: given, examples } = options;
   const engine = await createOrtEngine({});
   try {
+    const plan = options.neurons
+      ? await withUnitTaps(model, options.plan, { engine, tensors: options.neuronTensors })
+      : options.plan;
     const noiseKey =
       given ?? (await importNoiseKey(createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest()));
     const run =

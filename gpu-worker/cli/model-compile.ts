@@ -1,9 +1,10 @@
 // `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
 import { Command } from 'commander';
-import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
+import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { buildOn } from '../onnx/graph.ts';
 import { modelInput } from '../onnx/model-ends.ts';
 import { loadModel } from '../onnx/model-file.ts';
@@ -55,7 +56,7 @@ export function modelCompileCommand(): Command {
 
 async function run(path: string, options: CompileOptions): Promise<void> {
   const model = await readInput(path);
-  const plan =
+  const wished =
     options.detector === undefined
       ? planOfOptions(options, { design: options.vector, channels: modelChannels(model) })
       : (await readArtefact(options.detector)).plan;
@@ -63,6 +64,10 @@ async function run(path: string, options: CompileOptions): Promise<void> {
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { name, output } = options;
+    const readsNeurons = options.detector === undefined && designReads[options.vector].neurons === true;
+    const plan = readsNeurons
+      ? await withUnitTaps(model, wished, { engine, tensors: options.neuronTensor })
+      : wished;
     const { bytes, compiled } = await compileModel(model, {
       name,
       plan,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
   type DetectorArtefact,
+  designReads,
   detectorArtefactSchema,
   type VectorDesign,
 } from '../../shared/contracts/detector-artefact.ts';
@@ -38,6 +39,7 @@ export interface PlanOptions {
   readonly bankRows: number;
   readonly range: [number, number];
   readonly tap: readonly string[];
+  readonly neuronTensor: readonly string[];
 }
 
 /** What a plan is for, where that decides what the options leave open. */
@@ -52,7 +54,7 @@ const noiseCopiesDefault = 4;
 
 /** Adds the options that make an extraction plan. */
 export function addPlanOptions(command: Command): Command {
-  return command
+  return addNeuronOption(command)
     .option(
       '--noise <family>',
       `noise family: ${noiseFamilies.join(' or ')}`,
@@ -75,12 +77,26 @@ export function addPlanOptions(command: Command): Command {
     .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect, []);
 }
 
+/** Adds the option that names the tensors of a design on neurons. */
+export function addNeuronOption(command: Command): Command {
+  return command.option(
+    '--neuron-tensor <tensor>',
+    'tensor that a vector design on neurons reads, may be repeated; by default the ends of all layers that every path runs through',
+    collect,
+    [],
+  );
+}
+
 /** The plan that the options say, with what the design reads where they say nothing. */
 export function planOfOptions(options: PlanOptions, { design, channels }: PlanPurpose): ExtractionPlan {
   const { noise: family, epsilon, bankRows: rows } = options;
-  const copies = options.copies ?? (design === 'margin-changes' ? 0 : noiseCopiesDefault);
+  const reads = designReads[design];
+  if (options.neuronTensor.length > 0 && !reads.neurons) {
+    throw new GuardError('invalid_config', `--neuron-tensor is not read by the vector design ${design}`);
+  }
+  const copies = options.copies ?? (reads.noise ? noiseCopiesDefault : 0);
   const byChannels = channels === 1 ? 'w0-grey' : 'w0-colour';
-  const preset = options.transforms ?? (design.startsWith('margin-changes') ? byChannels : undefined);
+  const preset = options.transforms ?? (reads.transforms ? byChannels : undefined);
   return extractionPlanSchema.parse({
     input_range: options.range,
     noise: copies === 0 ? [] : [{ family, epsilon, rows, copies }],

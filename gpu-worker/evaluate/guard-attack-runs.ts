@@ -1,4 +1,5 @@
 // The attacks of the report on a guard, each run at every budget: which images it turns.
+import { designReads } from '../../shared/contracts/detector-artefact.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { adaptivePgd } from '../attacks/adaptive-pgd.ts';
 import { type AttackExamples, type AttackInputs, predictedLabel } from '../attacks/attack.ts';
@@ -71,7 +72,8 @@ export async function attackBare(context: RunContext): Promise<AttackRun[]> {
 
 /**
  * The attacks on model and guard: PGD and noise made without the guard in mind (those of `bare`, judged anew), PGD with
- * the detector in its loss by what it knows of the noise, and the searches on the guard's answers.
+ * the detector in its loss by what it knows of the noise, and the searches on the guard's answers. A design on neurons has
+ * no gradient here: the attacks with the detector in their loss are left out, which `maskingFlags` says.
  */
 export async function attackGuard(
   context: RunContext,
@@ -117,11 +119,12 @@ export async function attackGuard(
 
 /** PGD with the detector in its loss, by what the attacker knows of the copies. */
 async function knowledges({
-  detector: { plan },
+  detector: { plan, design },
   extractor,
   target,
   options: { draws, seed },
 }: RunContext): Promise<[string, DrawCopies][]> {
+  if (designReads[design].neurons) return [];
   const inputSize = elementCount(target.inputShape);
   const known = await knownCopies(plan, { key: extractor.noiseKey, inputSize });
   if (!hasSecret(plan)) return [['adaptive-white-box', known]];

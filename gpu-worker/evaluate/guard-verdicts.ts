@@ -53,13 +53,15 @@ export function batchedGuard({ model, compiled, noiseKey }: Extractor, detector:
         x.subarray(row * size, (row + 1) * size),
       );
       const selections = await Promise.all(rows.map((row) => selectRows(noiseKey, plan, row)));
-      const { logits: all } = await extract(model, { x, inputShape, selections });
+      const { logits: all, changes } = await extract(model, { x, inputShape, selections });
       const width = all.length / rows.length;
+      const columns = (changes?.length ?? 0) / rows.length;
       for (const row of rows.keys()) {
         const own = all.subarray(row * width, (row + 1) * width);
         const input = own.subarray(0, classes);
         logits.set(input, (first + row) * classes);
-        const score = mlpScore(mlp, planVector({ logits: own, plan, classes }, design));
+        const changed = changes?.subarray(row * columns, (row + 1) * columns);
+        const score = mlpScore(mlp, planVector({ logits: own, changes: changed, plan, classes }, design));
         passed[first + row] = score > knownThreshold(detector, input) ? 0 : 1;
       }
     }

@@ -4,6 +4,7 @@ import type { AttackRun } from './guard-attack-runs.ts';
 /** One sign, raised or not. */
 export interface MaskingFlag {
   readonly flag:
+    | 'no-aware-attack'
     | 'black-box-stronger-than-white-box'
     | 'less-knowledge-is-stronger'
     | 'larger-budget-does-not-help'
@@ -27,7 +28,7 @@ export interface MaskingContext {
 
 /**
  * Reads the signs of gradient masking off the attacks on a guard.
- * @returns every flag, raised or not
+ * @returns every flag, raised or not; where no attack has the detector in its loss, that alone
  * @see Athalye, Carlini and Wagner (2018), section 3.1; Croce and Hein, "Reliable evaluation of adversarial robustness with
  *   an ensemble of diverse parameter-free attacks" (2020); AutoAttack's own flags
  */
@@ -36,6 +37,10 @@ export function maskingFlags(
   { lostClean, budgets, zeroGradients }: MaskingContext,
 ): MaskingFlag[] {
   const aware = runs.filter(({ attack }) => attack.startsWith('adaptive-'));
+  if (aware.length === 0) {
+    const detail = 'attacks with the detector in their loss are not supported for its vector design';
+    return [{ flag: 'no-aware-attack', raised: true, detail: `${detail}: the figures are upper bounds` }];
+  }
   const white = perBudget(aware, budgets);
   const places = (raised: readonly boolean[]) => budgets.filter((_, budget) => raised[budget]).join(', ');
   const beats = (others: readonly Uint8Array[], than: readonly Uint8Array[]) =>

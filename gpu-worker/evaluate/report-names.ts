@@ -10,6 +10,7 @@ const designTitles: Readonly<Record<VectorDesign, string>> = {
   strict: 'B: strict',
   'margin-changes': 'W0: margin changes',
   'margin-changes+rank-gaps': 'W0 and A together',
+  'margin-changes+neurons': 'W0+N: with neurons',
 };
 
 const baselineTitles: Readonly<Record<string, string>> = {

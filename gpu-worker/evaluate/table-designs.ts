@@ -1,5 +1,5 @@
 // The vector designs as columns of a table: trained once a seed on one extraction of every source.
-import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import { designReads, type VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import type { Mlp } from '../../shared/detector/mlp.ts';
 import { designVectors, type ExtractedRows, type Extractor, extractRows } from '../calibrate/extract-rows.ts';
@@ -27,7 +27,7 @@ export function designTrainer(
   const extractedOnce = new Map<Float32Array, ExtractedRows>();
   return async (design, recipe) => {
     const pools: PoolVectors[] = [];
-    for (const { adversarial, mass, parts } of await poolInputs(recipe.pools, context, onStage)) {
+    for (const { parts, ...pool } of await poolInputs(recipe.pools, context, onStage)) {
       const vectors: PoolVectors['parts'][number][] = [];
       for (const part of parts) {
         const rows =
@@ -36,7 +36,7 @@ export function designTrainer(
         extractedOnce.set(part, rows);
         vectors.push(designVectors(rows, design));
       }
-      pools.push({ adversarial, mass, parts: vectors });
+      pools.push({ ...pool, parts: vectors });
     }
     return seeds.map((seed, index) => {
       onStage(`train ${design}`, (index + 1) / seeds.length);
@@ -77,9 +77,11 @@ export function designMethod(
 
 /** The part of a plan that a design reads. */
 export function designPlan(plan: ExtractionPlan, design: VectorDesign): ExtractionPlan {
+  const { noise, transforms, neurons } = designReads[design];
   return {
     ...plan,
-    noise: design === 'margin-changes' ? [] : plan.noise,
-    transforms: design.startsWith('margin-changes') ? plan.transforms : [],
+    noise: noise ? plan.noise : [],
+    transforms: transforms ? plan.transforms : [],
+    taps: neurons ? plan.taps : [],
   };
 }

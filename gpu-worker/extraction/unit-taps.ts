@@ -4,18 +4,14 @@ import { GuardError } from '../../shared/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { GraphBuilder } from '../onnx/graph.ts';
 import { readsOf, tidyGraph } from '../onnx/graph-order.ts';
+import { activationOperators } from '../onnx/layer-tensors.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { prepareModel } from '../onnx/prepare-model.ts';
 import type { NodeProto } from '../onnx/schema/messages.ts';
 import { requireRowwise } from '../onnx/shape-probe.ts';
 
-/** Operators that end a layer: its activation, or the pool that sums a map up. */
-const layerEnds: ReadonlySet<string> = new Set(
-  (
-    'Relu LeakyRelu PRelu ThresholdedRelu Clip Elu Selu Celu Gelu Softplus Mish Sigmoid HardSigmoid HardSwish Tanh ' +
-    'Softsign GlobalAveragePool GlobalMaxPool ReduceMean'
-  ).split(' '),
-);
+/** Operators that sum a map up into one number a channel. */
+const globalPools: ReadonlySet<string> = new Set(['GlobalAveragePool', 'GlobalMaxPool', 'ReduceMean']);
 /** What turns a tensor into another one's gate: x * sigmoid(x) is written as two nodes. */
 const gates: ReadonlySet<string> = new Set(['Sigmoid', 'HardSigmoid', 'Tanh']);
 /** Operators that read a tensor's shape and none of its values. */
@@ -26,7 +22,7 @@ export interface UnitTapOptions {
   /** Runs the model a few times to learn its shapes. */
   readonly engine: Engine;
   /** Tensors by their names in the file; the ends of the model's layers where there are none. */
-  readonly tensors?: readonly string[];
+  readonly tensors?: readonly string[] | undefined;
 }
 
 /**
@@ -72,7 +68,7 @@ function layerTensors(graph: GraphBuilder, ends: { input: string; logits: string
 }
 
 function endsLayer(graph: GraphBuilder, node: NodeProto): boolean {
-  if (layerEnds.has(node.opType)) return true;
+  if (activationOperators.has(node.opType) || globalPools.has(node.opType)) return true;
   return node.opType === 'Mul' && node.input.some((name) => gates.has(graph.producer(name)?.opType ?? ''));
 }
 

@@ -2,10 +2,11 @@
 import { loadModel } from './model-file.ts';
 
 /** Operators that are activation functions; Clip is ReLU6. */
-const activations: ReadonlySet<string> = new Set([
+export const activationOperators: ReadonlySet<string> = new Set([
   'Relu',
   'LeakyRelu',
   'PRelu',
+  'ThresholdedRelu',
   'Clip',
   'Elu',
   'Selu',
@@ -16,6 +17,7 @@ const activations: ReadonlySet<string> = new Set([
   'HardSwish',
   'Mish',
   'Softplus',
+  'Softsign',
   'Tanh',
 ]);
 
@@ -27,7 +29,7 @@ const activations: ReadonlySet<string> = new Set([
  */
 export function layerTensors(modelBytes: Uint8Array, most: number): string[] {
   const names = loadModel(modelBytes)
-    .graph.node.filter(({ opType }) => activations.has(opType))
+    .graph.node.filter(({ opType }) => activationOperators.has(opType))
     .map(({ output }) => output[0]);
   if (names.length <= most) return names;
   return Array.from(

@@ -7,9 +7,28 @@ import { digestSchema, extractionPlanSchema } from './extraction.ts';
 export const noiseDesigns = ['rank-gaps', 'strict'] as const;
 export type NoiseDesign = (typeof noiseDesigns)[number];
 
-/** Vector designs: over noise, over the plan's transforms (`margin-changes`, W0), and over both. */
-export const vectorDesigns = [...noiseDesigns, 'margin-changes', 'margin-changes+rank-gaps'] as const;
+/**
+ * Vector designs: over noise, over the plan's transforms (`margin-changes`, W0), over both, and W0 with the relative changes
+ * of neurons under one of the transforms (W0+N).
+ */
+export const vectorDesigns = [
+  ...noiseDesigns,
+  'margin-changes',
+  'margin-changes+rank-gaps',
+  'margin-changes+neurons',
+] as const;
 export type VectorDesign = (typeof vectorDesigns)[number];
+
+/** What a design reads of an input: which parts its vector is made of. */
+export const designReads: Readonly<
+  Record<VectorDesign, { readonly noise?: NoiseDesign; readonly transforms?: true; readonly neurons?: true }>
+> = {
+  'rank-gaps': { noise: 'rank-gaps' },
+  strict: { noise: 'strict' },
+  'margin-changes': { transforms: true },
+  'margin-changes+rank-gaps': { transforms: true, noise: 'rank-gaps' },
+  'margin-changes+neurons': { transforms: true, neurons: true },
+};
 
 /** Ranks of the logits that a vector reads; of many classes only the first ten tell anything. */
 export const vectorRanksMax = 10;
@@ -22,6 +41,28 @@ export const denseLayerSchema = z.strictObject({
   outputs: z.int().positive(),
   weights: base64Schema,
   biases: base64Schema,
+});
+
+/** Each number that is read is standardised as (v - mean) / deviation and clipped to ±clip. */
+const standardiseSchema = z.strictObject({
+  mean: z.array(z.number()),
+  deviation: z.array(z.number().positive()),
+  clip: z.number().positive(),
+});
+
+/**
+ * A linear score of the relative changes of neurons, which the layers read as one number behind the rest of the vector. The
+ * vector ends with the changes, drifts and sizes of the plan's units.
+ */
+export const linearHeadSchema = z.strictObject({
+  /** Mean size of each unit over clean training inputs. Little-endian float32 in base64. */
+  unit_means: base64Schema,
+  /** Which of the relative changes it reads, rising: of units u the changes are 0 to u - 1, the drifts u to 2u - 1. */
+  entries: z.array(z.int().min(0)).min(1),
+  /** Of the entries that it reads. */
+  standardise: standardiseSchema,
+  /** One output. */
+  layer: denseLayerSchema,
 });
 
 /** Ed25519 over the canonical JSON of the artefact without this member; the key is named by its digest. */
@@ -72,16 +113,11 @@ export const classThresholdSchema = z.strictObject({
   calibration_samples: z.int().positive(),
 });
 
-/** Each entry is standardised as (v - mean) / deviation and clipped to ±clip. */
-const standardiseSchema = z.strictObject({
-  mean: z.array(z.number()),
-  deviation: z.array(z.number().positive()),
-  clip: z.number().positive(),
-});
-
 /** Fully connected layers with ReLU between them; the last has two outputs, clean and adversarial. */
 const mlpSchema = z.strictObject({
+  head: linearHeadSchema.optional(),
   layers: z.array(denseLayerSchema).min(1).max(4),
+  /** Weights and biases of the head and the layers. */
   parameters: z.int().positive().max(detectorParametersMax),
 });
 
@@ -206,6 +242,10 @@ export const detectorArtefactSchema = z.strictObject({
     attacks: z.array(z.string()),
     dataset: z.string(),
     selection: selectionSchema.optional(),
+    /** Share of the threshold's images, each changed in this way and still labelled right, that are flagged. */
+    shifts: z
+      .array(z.strictObject({ shift: z.string(), images: z.int().positive(), flagged: shareSchema }))
+      .optional(),
   }),
   self_check: selfCheckSchema,
   /** Where there is one, the guard runs it in place of the whole plan; everything above is then its full test. */
@@ -219,6 +259,7 @@ export type ArtefactSignature = z.infer<typeof artefactSignatureSchema>;
 export type CandidateReport = z.infer<typeof candidateReportSchema>;
 export type Selection = z.infer<typeof selectionSchema>;
 export type ClassThreshold = z.infer<typeof classThresholdSchema>;
+export type PackedHead = z.infer<typeof linearHeadSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type SequentialTest = z.infer<typeof sequentialTestSchema>;
 export type TestStageArtefact = z.infer<typeof testStageSchema>;

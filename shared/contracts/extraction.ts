@@ -193,7 +193,8 @@ export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeCo
   return plan.taps.flatMap(tapColumns);
 }
 
-function tapColumns(tap: Tap): ChangeColumn[] {
+/** Columns of one tap. */
+export function tapColumns(tap: Tap): ChangeColumn[] {
   const { kind, tensor } = tap;
   switch (kind) {
     case 'layer':

@@ -25,6 +25,12 @@ describe('the signs of gradient masking', () => {
     expect(raised({})).toEqual([]);
   });
 
+  it('are one where no attack knew of the detector', () => {
+    const flags = maskingFlags([run('pgd-unaware', 'gradients', '1000', '1000'), sound.square], context);
+    expect(flags.map((one) => [one.flag, one.raised])).toEqual([['no-aware-attack', true]]);
+    expect(flags[0].detail).toMatch(/upper bounds/);
+  });
+
   it('tell answers that beat gradients', () => {
     expect(raised({ square: run('square', 'answers', '0110', '0000') })).toEqual([
       'black-box-stronger-than-white-box',

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
 import { mlpToOnnx } from '../../../gpu-worker/onnx/mlp-graph.ts';
-import { type Layer, type Mlp, mlpScore } from '../../../shared/detector/mlp.ts';
+import { type Layer, type Mlp, mlpScore, vectorLength } from '../../../shared/detector/mlp.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
 import { float32Tensor } from '../../../shared/maths/tensor.ts';
 
@@ -28,7 +28,7 @@ describe('mlpToOnnx', () => {
 
   async function scores(mlp: Mlp, vectors: Float32Array): Promise<Float32Array> {
     const model = await engine.load(mlpToOnnx(mlp));
-    const shape = [vectors.length / mlp.mean.length, mlp.mean.length];
+    const shape = [vectors.length / vectorLength(mlp), vectorLength(mlp)];
     const { scores } = await model.run({ vectors: float32Tensor(vectors, shape) });
     await model.release();
     expect(scores.shape).toEqual([shape[0]]);
@@ -50,6 +50,51 @@ describe('mlpToOnnx', () => {
       const expected = mlpScore(mlp, vectors.subarray(row * widths[0], (row + 1) * widths[0]));
       expect(Math.abs(found[row] - expected)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(expected)));
     }
+  });
+
+  /** A perceptron of `own` entries and a head over most of the relative changes of `units` units. */
+  function withHead(own: number, units: number): Mlp {
+    const entries = Array.from({ length: 2 * units }, (_, entry) => entry).filter((entry) => entry % 7 !== 3);
+    const head = {
+      unitMeans: draw(units).map(Math.abs),
+      entries,
+      mean: [...draw(entries.length)],
+      deviation: [...draw(entries.length)].map((value) => Math.abs(value) + 0.1),
+      clip: 8,
+      layer: { inputs: entries.length, outputs: 1, weights: draw(entries.length), biases: draw(1) },
+    };
+    return { ...randomMlp([own + 1, 34, 13, 2]), head };
+  }
+
+  it.each([
+    ['W0+N on a ResNet-8', 18, 298, 50],
+    ['no entry but the head', 0, 5, 20],
+    ['one row', 3, 2, 1],
+  ])('scores a head as mlpScore does: %s', async (_name, own, units, rows) => {
+    const mlp = withHead(own, units);
+    const length = vectorLength(mlp);
+    const sized = (row: number, index: number) => row * length + own + index;
+    const vectors = draw(rows * length);
+    for (let row = 0; row < rows; row++) {
+      for (let unit = 0; unit < units; unit++) {
+        // Changes and sizes are means of absolute values; some units are silent, some do not change.
+        vectors[sized(row, unit)] = unit % 5 === 0 ? 0 : Math.abs(vectors[sized(row, unit)]);
+        const size = sized(row, 2 * units + unit);
+        vectors[size] = unit % 3 === 0 ? 0 : Math.abs(vectors[size]);
+      }
+    }
+    const found = await scores(mlp, vectors);
+    for (let row = 0; row < rows; row++) {
+      const expected = mlpScore(mlp, vectors.subarray(row * length, (row + 1) * length));
+      expect(Math.abs(found[row] - expected)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(expected)));
+    }
+  });
+
+  it('passes a NaN of a unit on', async () => {
+    const mlp = withHead(2, 3);
+    const vector = new Float32Array(vectorLength(mlp)).fill(1);
+    vector[2] = Number.NaN;
+    expect((await scores(mlp, vector))[0]).toBeNaN();
   });
 
   it('clips an infinite entry and passes a NaN on, as mlpScore does', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { detectorArtefactSchema, vectorDesigns } from '../../../shared/contracts/detector-artefact.ts';
-import type { CopiesPlan } from '../../../shared/contracts/extraction.ts';
+import type { CopiesPlan, Tap } from '../../../shared/contracts/extraction.ts';
 import { mlpOfArtefact, mlpScore } from '../../../shared/detector/mlp.ts';
 import { marginChanges } from '../../../shared/maths/margin-changes.ts';
 import { nccrVector } from '../../../shared/maths/nccr-vector.ts';
@@ -17,6 +17,11 @@ const transforms: CopiesPlan = {
   transforms: [{ family: 'mirror' }, { family: 'median', size: 3 }, { family: 'bit-depth', bits: 3 }],
 };
 const both: CopiesPlan = { ...noise, transforms: transforms.transforms };
+const taps: Tap[] = [
+  { kind: 'layer', tensor: 'a' },
+  { kind: 'units', tensor: 'a', transform: 0, units: 2 },
+];
+const changes = Float32Array.of(9, 9, 0.5, 0.25, -0.5, 0.125, 1, 2);
 const classes = 4;
 const rowOf = (seed: number) => Array.from({ length: classes }, (_, index) => Math.sin(7 * seed + 3 * index));
 const [input, ...copies] = Array.from({ length: 6 }, (_, seed) => rowOf(seed));
@@ -39,6 +44,24 @@ describe('the vector of a plan', () => {
     ]);
   });
 
+  it('on neurons ends with the changes, drifts and sizes of the units', () => {
+    const logits = logitsOf([input, ...copies]);
+    const plan = { ...both, taps };
+    expect([...planVector({ logits, changes, plan, classes }, 'margin-changes+neurons')]).toEqual([
+      ...marginChanges(ofTransforms),
+      ...changes.subarray(2),
+    ]);
+    // A design without neurons leaves them.
+    expect(planVector({ logits, changes, plan, classes }, 'margin-changes')).toEqual(
+      marginChanges(ofTransforms),
+    );
+    expect(() => planVector({ logits, plan, classes }, 'margin-changes+neurons')).toThrow(/given changes/);
+    const short = changes.subarray(1);
+    expect(() => planVector({ logits, changes: short, plan, classes }, 'margin-changes+neurons')).toThrow(
+      /changes has 7 elements/,
+    );
+  });
+
   it('of noise alone, and of transforms alone, is the same', () => {
     const alone = { logits: ofNoise.values, plan: noise, classes };
     expect(planVector(alone, 'rank-gaps')).toEqual(nccrVector(ofNoise, 'rank-gaps'));
@@ -49,13 +72,14 @@ describe('the vector of a plan', () => {
   it('has the length that is foretold', () => {
     const logits = logitsOf([input, ...copies]);
     for (const design of vectorDesigns) {
-      const length = planVectorLength(design, { classes, plan: both });
-      expect(planVector({ logits, plan: both, classes }, design)).toHaveLength(length);
+      const plan = { ...both, taps };
+      const length = planVectorLength(design, { classes, plan });
+      expect(planVector({ logits, changes, plan, classes }, design)).toHaveLength(length);
     }
-    const plan = { ...noise, transforms: [...transformPresets['w0-colour']] };
-    // Algorithms: 18 for six families; with A 27; A alone 9 and B 19 for ten classes.
+    const plan = { ...noise, transforms: [...transformPresets['w0-colour']], taps };
+    // Algorithms: 18 for six families; with A 27; A alone 9 and B 19 for ten classes; three numbers a unit.
     expect(vectorDesigns.map((design) => planVectorLength(design, { classes: 10, plan }))).toEqual([
-      9, 19, 18, 27,
+      9, 19, 18, 27, 24,
     ]);
   });
 
@@ -65,6 +89,8 @@ describe('the vector of a plan', () => {
     ['margin-changes', noise, /needs transforms/],
     ['margin-changes+rank-gaps', noise, /needs transforms/],
     ['margin-changes+rank-gaps', transforms, /needs copies with noise/],
+    ['margin-changes+neurons', noise, /needs transforms/],
+    ['margin-changes+neurons', transforms, /needs taps of units/],
   ] as const)('of design %s is refused where the plan does not have its copies', (design, plan, message) => {
     const refusal = { code: 'invalid_artefact', message: expect.stringMatching(message) };
     const logits = logitsOf([input, ...copies]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { changeColumns, type Tap } from '../../../shared/contracts/extraction.ts';
 import { unitChanges } from '../../../shared/maths/nccr.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
-import { relativeUnitChanges, tappedUnits } from '../../../shared/maths/unit-changes.ts';
+import { relativeUnitChanges, tappedUnits, unitsOf } from '../../../shared/maths/unit-changes.ts';
 
 const taps: Tap[] = [
   { kind: 'layer', tensor: 'a' },
@@ -16,7 +16,7 @@ describe('the units of a plan', () => {
     const columns = changeColumns({ taps });
     // Each column stands for its own number, so that a wrong one shows.
     const numbers = Array.from(columns.keys());
-    const { change, drift, base } = tappedUnits({ taps }, numbers);
+    const { change, drift, base } = unitsOf(tappedUnits({ taps }, numbers));
     const numbersOf = (quantity: string) =>
       numbers.filter((index) => columns[index].quantity === quantity && columns[index].unit.kind === 'unit');
     expect([...change]).toEqual(numbersOf('change'));
@@ -27,7 +27,7 @@ describe('the units of a plan', () => {
   });
 
   it('of a plan without taps of units are none', () => {
-    expect(tappedUnits({ taps: [taps[0]] }, [1, 2]).change).toHaveLength(0);
+    expect(tappedUnits({ taps: [taps[0]] }, [1, 2])).toHaveLength(0);
   });
 
   it('are refused among too few or too many changes', () => {
@@ -37,11 +37,12 @@ describe('the units of a plan', () => {
 });
 
 describe('relative changes of units', () => {
-  const plan = { taps: [{ kind: 'units', tensor: 'a', transform: 0, units: 2 }] as Tap[] };
+  const relative = (numbers: readonly number[], unitMeans: readonly number[]) =>
+    relativeUnitChanges(unitsOf(Float64Array.from(numbers)), unitMeans);
 
   it('are what the formula says', () => {
     // U = 0.5 and 0, V = -0.25 and 0, base = 1 and 0; means 2 and 4.
-    const entries = relativeUnitChanges({ changes: [0.5, 0, -0.25, 0, 1, 0], plan, unitMeans: [2, 4] });
+    const entries = relative([0.5, 0, -0.25, 0, 1, 0], [2, 4]);
     const size = 1 + 0.05 * 2 + 1e-3;
     expect(entries[0]).toBeCloseTo(Math.log(0.5 / size + 1e-4), 12);
     expect(entries[1]).toBeCloseTo(Math.log(1e-4), 12);
@@ -50,16 +51,15 @@ describe('relative changes of units', () => {
   });
 
   it('stay finite for a unit that no clean input touches', () => {
-    const entries = relativeUnitChanges({ changes: [1e30, 0, 1e30, 0, 0, 0], plan, unitMeans: [0, 0] });
-    expect(entries.every(Number.isFinite)).toBe(true);
+    expect(relative([1e30, 0, 1e30, 0, 0, 0], [0, 0]).every(Number.isFinite)).toBe(true);
   });
 
   it('are those of the raw activations by the plain definition', () => {
     const random = seededRandom(3);
     const values = Float32Array.from({ length: 3 * 8 }, () => normal(random));
-    const { change, drift, base } = unitChanges({ values, copies: 2, neurons: 8 }, { copy: 2, units: 2 });
+    const units = unitChanges({ values, copies: 2, neurons: 8 }, { copy: 2, units: 2 });
     const unitMeans = [0.4, 0.7];
-    const entries = relativeUnitChanges({ changes: [...change, ...drift, ...base], plan, unitMeans });
+    const entries = relativeUnitChanges(units, unitMeans);
     for (const unit of [0, 1]) {
       const row = (copy: number) => values.subarray(copy * 8 + unit * 4, copy * 8 + unit * 4 + 4);
       const meanOf = (numbers: Float32Array) => numbers.reduce((sum, value) => sum + value, 0) / 4;
@@ -71,17 +71,10 @@ describe('relative changes of units', () => {
   });
 
   it('pass a NaN on', () => {
-    const entries = relativeUnitChanges({
-      changes: [Number.NaN, 0, 0, 0, 1, 1],
-      plan,
-      unitMeans: [1, 1],
-    });
-    expect(entries[0]).toBeNaN();
+    expect(relative([Number.NaN, 0, 0, 0, 1, 1], [1, 1])[0]).toBeNaN();
   });
 
   it('are refused for means of another number of units', () => {
-    expect(() => relativeUnitChanges({ changes: new Float32Array(6), plan, unitMeans: [1] })).toThrow(
-      /means of the units/,
-    );
+    expect(() => relative([0, 0, 0, 0, 1, 1], [1])).toThrow(/a quantity of the units/);
   });
 });
