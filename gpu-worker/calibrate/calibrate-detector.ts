@@ -33,7 +33,13 @@ import {
 } from './extract-rows.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { fitSequentialTest } from './fit-sequential-test.ts';
-import { correctRows, poolInputs, type StageProgress, wrongForeign } from './training-inputs.ts';
+import {
+  correctRows,
+  type MadeInputs,
+  poolInputs,
+  type StageProgress,
+  wrongForeign,
+} from './training-inputs.ts';
 import { recipeAttacks, type TrainingSource, trainingRecipes } from './training-recipes.ts';
 
 /** What a calibration is made from. */
@@ -71,9 +77,9 @@ export interface CalibrationOptions {
 const selfCheckVectors = 16;
 const selfCheckNumbers = 4096;
 /** Share of the training images that the activations' Gaussians are fitted to. */
-const gaussianShare = 1 / 3;
+export const gaussianShare = 1 / 3;
 /** Stages are small perceptrons, each fitted several times. */
-const stageTraining = { steps: 1500, batch: 128 };
+export const stageTraining = { steps: 1500, batch: 128 };
 
 /**
  * Calibrates a detector for one model.
@@ -206,17 +212,18 @@ async function extractedPools(
 ): Promise<ExtractedPool[]> {
   const { examples, extracts } = foreign;
   const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
-  const context = { target, dataset, budgets, noise, seed, made: new Map<string, Float32Array>(), run };
+  const context = { target, dataset, budgets, noise, seed, made: new Map<string, MadeInputs>(), run };
   const own = trainingRecipes[design].pools.filter(
     ({ adversarial }) => !adversarial || examples.length === 0,
   );
-  const filled = await poolInputs(own, context, onStage);
+  const made = await poolInputs(own, context, onStage);
+  const filled = made.map((pool) => ({ ...pool, parts: pool.parts.map(({ inputs }) => inputs) }));
   if (examples.length > 0) {
     const parts = extracts ? await Promise.all(examples.map((one) => wrongForeign(target, one))) : [];
-    filled.push({ adversarial: true, mass: 1, parts });
+    filled.push({ adversarial: true, mass: 1, sources: [], parts });
   }
   const pools: ExtractedPool[] = [];
-  for (const { adversarial, mass, parts, sources = [] } of filled) {
+  for (const { adversarial, mass, parts, sources } of filled) {
     const rows: ExtractedRows[] = [];
     for (const inputs of parts) {
       const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;

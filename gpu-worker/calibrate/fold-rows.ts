@@ -5,7 +5,7 @@ import type { RunAttack } from '../attacks/run-attack.ts';
 import { reportedShifts, shiftImages, shiftName } from '../datasets/clean-shifts.ts';
 import { type Dataset, selectDatasetRows } from '../datasets/dataset.ts';
 import { type ExtractedRows, type Extractor, extractRows } from './extract-rows.ts';
-import { correctRows, poolInputs, type StageProgress } from './training-inputs.ts';
+import { correctRows, type MadeInputs, poolInputs, type StageProgress } from './training-inputs.ts';
 import type { TrainingSource } from './training-recipes.ts';
 
 /** Attacks that end on the decision boundary, and those that keep to a radius: the two tails. */
@@ -83,7 +83,7 @@ export async function foldRows(
       noise,
       // Folds draw noise, shifts and radii of their own.
       seed: seed + 1000 * fold,
-      made: new Map<string, Float32Array>(),
+      made: new Map<string, MadeInputs>(),
       run,
     };
     const extracted = (name: string, inputs: Float32Array) =>
@@ -92,7 +92,7 @@ export async function foldRows(
       onStage(stage(name), share),
     );
     const bySource = new Map<string, ExtractedRows>();
-    for (const [key, inputs] of context.made) bySource.set(key, await extracted('examples', inputs));
+    for (const [key, { inputs }] of context.made) bySource.set(key, await extracted('examples', inputs));
     const source = (wantedSource: TrainingSource) => {
       const rows = bySource.get(JSON.stringify(wantedSource));
       assert(rows !== undefined, `folds were made with ${JSON.stringify(wantedSource)}`);

@@ -26,17 +26,25 @@ export interface SourceContext {
   readonly noise: number;
   readonly seed: number;
   /** Inputs already made, by their source: recipes share sources. */
-  readonly made: Map<string, Float32Array>;
+  readonly made: Map<string, MadeInputs>;
   /** How attacks are run; each time anew where it is not given. */
   readonly run?: RunAttack | undefined;
 }
 
+/** Inputs of one source. */
+export interface MadeInputs {
+  /** Row-major [rows, ...inputShape]. */
+  readonly inputs: Float32Array;
+  /** [rows]: which image of the context's data set each was made of. */
+  readonly origins: Int32Array;
+}
+
 /** The inputs of one pool. */
 export interface PoolInputs extends Omit<TrainingPool, 'sources'> {
-  /** One a source, each row-major [rows, ...inputShape]; a source that recipes share is the same array in each. */
-  readonly parts: readonly Float32Array[];
-  /** What each part was made by; not of foreign examples. */
-  readonly sources?: readonly TrainingSource[];
+  /** One a source; a source that recipes share is the same object in each. */
+  readonly parts: readonly MadeInputs[];
+  /** What each part was made by. */
+  readonly sources: readonly TrainingSource[];
 }
 
 /** Parts that a set is cut into where every image has an epsilon of its own. */
@@ -47,6 +55,10 @@ const drawnEpsilons = 16;
  * @throws GuardError `invalid_dataset` where there is none
  */
 export async function correctRows(target: AttackTarget, dataset: Dataset): Promise<Dataset> {
+  return selectDatasetRows(dataset, await correctRowNumbers(target, dataset));
+}
+
+async function correctRowNumbers(target: AttackTarget, dataset: Dataset): Promise<number[]> {
   const logits = await target.logits(dataset.inputs);
   const rows = Array.from(dataset.labels.keys()).filter(
     (row) => predictedLabel(logits, row, target.classes) === dataset.labels[row],
@@ -55,7 +67,7 @@ export async function correctRows(target: AttackTarget, dataset: Dataset): Promi
     const detail = `the model labels none of the ${dataset.labels.length} inputs of ${dataset.name} right`;
     throw new GuardError('invalid_dataset', detail);
   }
-  return selectDatasetRows(dataset, rows);
+  return rows;
 }
 
 /**
@@ -70,18 +82,23 @@ export async function poolInputs(
 ): Promise<PoolInputs[]> {
   const filled: PoolInputs[] = [];
   for (const { adversarial, mass, sources } of pools) {
-    const parts: Float32Array[] = [];
+    const parts: MadeInputs[] = [];
     for (const source of sources) {
       const key = JSON.stringify(source);
       const known = context.made.get(key);
-      const inputs =
+      const made =
         known ?? (await sourceInputs(source, context, (share) => onStage(sourceName(source), share)));
-      context.made.set(key, inputs);
-      parts.push(inputs);
+      context.made.set(key, made);
+      parts.push(made);
     }
     filled.push({ adversarial, mass, parts, sources });
   }
   return filled;
+}
+
+/** Numbers of the rows on which an attack succeeded. */
+function successfulRows({ success }: Pick<AttackExamples, 'success'>): number[] {
+  return Array.from(success.keys()).filter((row) => success[row] === 1);
 }
 
 /** The successful rows of an attack, [successes, ...inputShape]. */
@@ -91,9 +108,7 @@ export function successfulInputs({
 }: Pick<AttackExamples, 'inputs' | 'success'>): Float32Array {
   const size = inputs.length / success.length;
   return concatenateFloats(
-    Array.from(success.keys())
-      .filter((row) => success[row] === 1)
-      .map((row) => inputs.subarray(row * size, (row + 1) * size)),
+    successfulRows({ success }).map((row) => inputs.subarray(row * size, (row + 1) * size)),
   );
 }
 
@@ -151,65 +166,72 @@ async function sourceInputs(
   source: TrainingSource,
   context: SourceContext,
   onProgress: (share: number) => void,
-): Promise<Float32Array> {
+): Promise<MadeInputs> {
   const { target, seed, run = runAttack } = context;
-  const dataset = shareOf(context.dataset, source.share, seed);
+  const { dataset, origins } = shareOf(context.dataset, source.share, seed);
   switch (source.kind) {
     case 'clean':
-      return dataset.inputs;
+      return { inputs: dataset.inputs, origins };
     case 'noisy':
-      return noisyCopies(target, dataset.inputs, context);
+      return { inputs: noisyCopies(target, dataset.inputs, context), origins };
     case 'shifted': {
       const copies: Float32Array[] = [];
+      const made: number[] = [];
       for (let copy = 0; copy < source.copies; copy++) {
         const inputs = await shiftImagesAtRandom(dataset, seed + copy);
-        copies.push((await correctRows(target, { ...dataset, inputs })).inputs);
+        const shifted = { ...dataset, inputs };
+        const right = await correctRowNumbers(target, shifted);
+        copies.push(selectDatasetRows(shifted, right).inputs);
+        made.push(...right.map((row) => origins[row]));
         onProgress((copy + 1) / source.copies);
       }
-      return concatenateFloats(copies);
+      return { inputs: concatenateFloats(copies), origins: Int32Array.from(made) };
     }
     case 'attack': {
       const parts = splitByEpsilon(source, dataset, context);
       const found: Float32Array[] = [];
+      const made: number[] = [];
       for (const [index, part] of parts.entries()) {
         const attacked = { inputs: part.dataset.inputs, labels: part.dataset.labels };
         const inner = (share: number) => onProgress((index + share) / parts.length);
         const options = { epsilon: part.epsilon, seed: seed + index, onProgress: inner };
-        found.push(successfulInputs(await run(source.attack, target, attacked, options)));
+        const examples = await run(source.attack, target, attacked, options);
+        found.push(successfulInputs(examples));
+        made.push(...successfulRows(examples).map((row) => origins[part.rows[row]]));
       }
-      const examples = concatenateFloats(found);
-      if (examples.length === 0) throw neverSucceeded(source.attack, dataset);
-      return examples;
+      if (made.length === 0) throw neverSucceeded(source.attack, dataset);
+      return { inputs: concatenateFloats(found), origins: Int32Array.from(made) };
     }
   }
 }
 
-/** The runs of an attack: one, one a budget, or one for each of many drawn radii. */
+/** The runs of an attack: one, one a budget, or one for each of many drawn radii; with the rows of each. */
 function splitByEpsilon(
   { epsilon }: Extract<TrainingSource, { kind: 'attack' }>,
   dataset: Dataset,
   { budgets, seed }: SourceContext,
-): { dataset: Dataset; epsilon: number }[] {
-  if (epsilon === undefined) return [{ dataset, epsilon: budgets[0] }];
-  if (epsilon === 'each') return budgets.map((budget) => ({ dataset, epsilon: budget }));
+): { dataset: Dataset; rows: readonly number[]; epsilon: number }[] {
+  const all = Array.from(dataset.labels.keys());
+  if (epsilon === undefined) return [{ dataset, rows: all, epsilon: budgets[0] }];
+  if (epsilon === 'each') return budgets.map((budget) => ({ dataset, rows: all, epsilon: budget }));
   // A little beyond the budgets on both sides, evenly in logarithm, so that no radius is learnt by heart.
   const [low, high] = [0.7 * budgets[0], 1.22 * budgets[budgets.length - 1]];
   const random = seededRandom(seed);
   const count = dataset.labels.length;
   const parts = Math.min(drawnEpsilons, count);
   return Array.from({ length: parts }, (_, part) => {
-    const rows = Array.from({ length: count }, (_, row) => row).filter((row) => row % parts === part);
-    return { dataset: selectDatasetRows(dataset, rows), epsilon: low * (high / low) ** random() };
+    const rows = all.filter((row) => row % parts === part);
+    return { dataset: selectDatasetRows(dataset, rows), rows, epsilon: low * (high / low) ** random() };
   });
 }
 
 /** A share of the rows, drawn by the seed; the whole set as it is where the share is 1. */
-function shareOf(dataset: Dataset, share: number, seed: number): Dataset {
+function shareOf(dataset: Dataset, share: number, seed: number): { dataset: Dataset; origins: Int32Array } {
   const count = dataset.labels.length;
   const kept = Math.max(1, Math.round(share * count));
-  return kept === count
-    ? dataset
-    : selectDatasetRows(dataset, permutation(count, seededRandom(seed)).subarray(0, kept));
+  if (kept === count) return { dataset, origins: Int32Array.from(dataset.labels.keys()) };
+  const origins = Int32Array.from(permutation(count, seededRandom(seed)).subarray(0, kept));
+  return { dataset: selectDatasetRows(dataset, origins), origins };
 }
 
 function noisyCopies(

@@ -11,10 +11,8 @@ import { type ExtractionPlan, planUnits } from '../../shared/contracts/extractio
 import { calibrateAutomatically } from '../calibrate/calibrate-automatically.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
-import { createOrtEngine } from '../engine/ort-engine.ts';
-import { penultimateTap } from '../onnx/penultimate.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
-import { openDetectorWork } from './detector-work.ts';
+import { openDetectorWork, tapActivations } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
@@ -211,16 +209,6 @@ function planOf(options: CalibrateOptions, channels: number): ExtractionPlan {
   }
   const plan = planOfOptions(options, { design: 'margin-changes+rank-gaps', channels });
   return { ...plan, transforms: [...plan.transforms, { family: 'median', size: 3 }] };
-}
-
-/** The plan with the tap that the first stage of a sequential test reads. */
-async function tapActivations(plan: ExtractionPlan, model: Uint8Array): Promise<ExtractionPlan> {
-  const engine = await createOrtEngine({ workers: 1 });
-  try {
-    return { ...plan, taps: [await penultimateTap(model, { engine })] };
-  } finally {
-    await engine.close();
-  }
 }
 
 function sequentialOf({ sequential = false, sequentialCopies: copiesMean }: CalibrateOptions) {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { extractionPlanSchema } from '../../shared/contracts/extraction.ts';
+import { GuardError } from '../../shared/errors.ts';
 import {
   type TransformPresetName,
   transformPresetNames,
@@ -11,9 +12,10 @@ import type { AttackName } from '../attacks/attack-by-name.ts';
 import { reportedShifts } from '../datasets/clean-shifts.ts';
 import { detectionTable, type TestAttack } from '../evaluate/detection-table.ts';
 import { type BaselineName, baselineNames } from '../evaluate/table-baselines.ts';
+import { type SequentialDesign, sequentialDesigns } from '../evaluate/table-sequential.ts';
 import { tableText } from '../evaluate/table-text.ts';
 import { writeReportPage } from './detector-report.ts';
-import { openDetectorWork } from './detector-work.ts';
+import { openDetectorWork, tapActivations } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
@@ -42,13 +44,15 @@ interface TableCommandOptions extends DatasetOptions {
   readonly thresholdImages: number;
   readonly testImages: number;
   readonly seeds: number;
-  readonly design: readonly VectorDesign[];
-  readonly baseline: readonly BaselineName[];
-  readonly layer: readonly string[];
+  readonly design?: readonly VectorDesign[];
+  readonly sequential?: readonly SequentialDesign[];
+  readonly sequentialCopies?: number;
+  readonly baseline?: readonly BaselineName[];
+  readonly layer?: readonly string[];
   readonly neuronTensor: readonly string[];
   readonly timeInputs: number;
-  readonly matrix: readonly VectorDesign[];
-  readonly matrixSource: readonly SmallestAttack[];
+  readonly matrix?: readonly VectorDesign[];
+  readonly matrixSource?: readonly SmallestAttack[];
   readonly out?: string;
   readonly html?: string;
   readonly examples?: string;
@@ -92,31 +96,37 @@ export function detectorTableCommand(): Command {
     .option('--threshold-images <count>', 'other images to set the threshold of 5 %', positiveInteger, 1000)
     .option('--test-images <count>', 'images to test on', positiveInteger, 1000)
     .option('--seeds <count>', 'detectors trained of each design', positiveInteger, 5)
-    .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(vectorDesigns)), [])
+    .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(vectorDesigns)))
+    .option(
+      '--sequential <design>',
+      `design whose sequential test is a column too, may be repeated: ${sequentialDesigns.join(', ')}; none by default`,
+      several(oneOf(sequentialDesigns)),
+    )
+    .option(
+      '--sequential-copies <mean>',
+      'copies that a sequential test may cost a clean input on average; by default 2.5 of transforms, 1.5 of noise',
+      positiveNumber,
+    )
     .option(
       '--baseline <name>',
       `baseline, may be repeated: ${baselineWords.join(', ')}; all by default, since a figure says little alone`,
       several(baseline),
-      [],
     )
     .option(
       '--layer <tensor>',
       'tensor that the dissector reads, may be repeated; the activations by default',
       several(String),
-      [],
     )
     .option('--time-inputs <count>', 'clean inputs on which time is measured; 0 for none', wholeNumber, 200)
     .option(
       '--matrix <design>',
       'design of the train-by-test matrix, may be repeated; no matrix by default',
       several(oneOf(vectorDesigns)),
-      [],
     )
     .option(
       '--matrix-source <attack>',
       `attack that the matrix trains on, may be repeated: ${smallestAttacks.join(', ')}; all by default`,
       several(oneOf(smallestAttacks)),
-      [],
     )
     .option('--out <file>', 'write the table as JSON')
     .option('--html <file>', 'write the report as one page')
@@ -127,6 +137,8 @@ export function detectorTableCommand(): Command {
 }
 
 async function run(path: string, options: TableCommandOptions): Promise<void> {
+  const { sequential = [] } = options;
+  requirePartners(options);
   const model = await readInput(path);
   const training = await datasetOfOptions(options);
   const test = await datasetOfOptions({
@@ -141,21 +153,22 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     transforms: transformPresets[options.transforms],
     taps: [],
   });
-  const plan = keyedPlan(listed, noiseKey);
+  const keyed = keyedPlan(listed, noiseKey);
+  const plan = sequential.length > 0 ? await tapActivations(keyed, model) : keyed;
   const foreign = await foreignOfOptions(options, {
     inputShape: training.inputShape,
     range: plan.input_range,
   });
   const display = progressDisplay({ quiet: options.json === true });
   await requireWritable(options.out, options.html);
-  const designs = orAll(options.design, vectorDesigns);
+  const designs = options.design ?? vectorDesigns;
   const work = await openDetectorWork(model, {
     name: path,
     plan,
     seed: 1,
     noiseKey,
     examples: options.examples,
-    neurons: [...designs, ...options.matrix].some((design) => designReads[design].neurons),
+    neurons: [...designs, ...(options.matrix ?? [])].some((design) => designReads[design].neurons),
     neuronTensors: options.neuronTensor,
   });
   try {
@@ -163,8 +176,10 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
       { ...work, training, test, foreign },
       {
         designs,
-        baselines: orAll(options.baseline, baselineNames),
-        layers: options.layer.length > 0 ? options.layer : undefined,
+        sequential,
+        copiesMean: options.sequentialCopies,
+        baselines: options.baseline ?? baselineNames,
+        layers: options.layer,
         seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),
         trainingImages: options.trainImages,
         thresholdImages: options.thresholdImages,
@@ -174,10 +189,10 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
         budgets: options.budgets,
         targetFpr: 0.05,
         timedInputs: options.timeInputs,
-        matrix:
-          options.matrix.length === 0
-            ? undefined
-            : { designs: options.matrix, sources: orAll(options.matrixSource, smallestAttacks) },
+        matrix: options.matrix && {
+          designs: options.matrix,
+          sources: options.matrixSource ?? smallestAttacks,
+        },
       },
       display.onStage,
     );
@@ -191,6 +206,24 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
   }
 }
 
+/** An option that would change nothing is a mistake of whoever wrote the command. */
+function requirePartners({
+  matrix,
+  matrixSource,
+  layer,
+  baseline = baselineNames,
+  sequential,
+  sequentialCopies,
+}: TableCommandOptions): void {
+  const refuse = (option: string, partner: string) => {
+    throw new GuardError('invalid_config', `${option} changes nothing without ${partner}`);
+  };
+  if (matrixSource !== undefined && matrix === undefined) refuse('--matrix-source', '--matrix');
+  if (layer !== undefined && !baseline.includes('dissector')) refuse('--layer', '--baseline dissector');
+  if (sequentialCopies !== undefined && sequential === undefined)
+    refuse('--sequential-copies', '--sequential');
+}
+
 /** The smallest successes of the paper's five attacks, the fixed ones at every budget, and one that no design is trained on. */
 function testAttacks(budgets: readonly number[]): TestAttack[] {
   return [
@@ -202,12 +235,8 @@ function testAttacks(budgets: readonly number[]): TestAttack[] {
 }
 
 /** Parser of an option that may be repeated. */
-function several<T>(one: (text: string) => T): (text: string, before: readonly T[]) => T[] {
-  return (text, before) => [...before, one(text)];
-}
-
-function orAll<T>(chosen: readonly T[], all: readonly T[]): readonly T[] {
-  return chosen.length > 0 ? chosen : all;
+function several<T>(one: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => [...before, one(text)];
 }
 
 function wholeNumber(text: string): number {

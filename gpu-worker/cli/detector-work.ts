@@ -13,6 +13,7 @@ import { compileModel } from '../extraction/compile-model.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
 import { gradientModel } from '../onnx/input-gradient.ts';
+import { penultimateTap } from '../onnx/penultimate.ts';
 import { keptExamples } from './kept-examples.ts';
 
 /** A model ready to be extracted from and attacked. */
@@ -97,6 +98,19 @@ export async function openDetectorWork(
   } catch (cause) {
     await engine.close();
     throw cause;
+  }
+}
+
+/**
+ * The plan with the tap that the first stage of a sequential test reads.
+ * @throws GuardError `invalid_model` where the model has no activation to tap
+ */
+export async function tapActivations(plan: ExtractionPlan, model: Uint8Array): Promise<ExtractionPlan> {
+  const engine = await createOrtEngine({ workers: 1 });
+  try {
+    return { ...plan, taps: [await penultimateTap(model, { engine })] };
+  } finally {
+    await engine.close();
   }
 }
 

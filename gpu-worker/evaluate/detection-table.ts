@@ -36,7 +36,8 @@ import { compareScores, flaggedShares } from './compare-scores.ts';
 import { measureCosts } from './measure-costs.ts';
 import { type ScoringMethod, type SeenInputs, type SetScores, scoreSet } from './scoring-method.ts';
 import { type BaselineName, openBaselines } from './table-baselines.ts';
-import { designMethod, designPlan, designTrainer, type TrainDesign } from './table-designs.ts';
+import { designMethod, designPlan, designTrainer, poolExtractor, type TrainDesign } from './table-designs.ts';
+import { openSequentialTests, type SequentialDesign } from './table-sequential.ts';
 import { type MatrixOptions, transferMatrix } from './transfer-matrix.ts';
 
 /** What is compared, on what. */
@@ -66,6 +67,10 @@ export interface TestAttack {
 /** How the table is made. */
 export interface TableOptions {
   readonly designs: readonly VectorDesign[];
+  /** Designs whose sequential test is a column too; the plan must tap the penultimate activation. */
+  readonly sequential?: readonly SequentialDesign[];
+  /** Mean copies that such a test may cost a clean input; that of calibration where it is not given. */
+  readonly copiesMean?: number | undefined;
   readonly baselines: readonly BaselineName[];
   /** Tensors that the dissector reads; the activations where none is named. */
   readonly layers?: readonly string[] | undefined;
@@ -117,7 +122,8 @@ export async function detectionTable(
     made: new Map(),
     run,
   };
-  const train = designTrainer({ extractor, context, seeds: options.seeds }, onStage);
+  const extractPools = poolExtractor({ extractor, context }, onStage);
+  const train = designTrainer(extractPools, options.seeds, onStage);
   const setting = { ...inputs, training: correct, plan: extractor.compiled.plan, layers: options.layers };
   // Before the designs, whose attacks take hours: a baseline that the model cannot have is refused in minutes.
   const baselines = await openBaselines(options.baselines, setting, (name, share) =>
@@ -125,11 +131,21 @@ export async function detectionTable(
   );
   try {
     const designs = await trainDesigns(inputs, options.designs, train);
-    const methods = [...baselines.methods, ...designs];
+    const sequential = await openSequentialTests(
+      options.sequential ?? [],
+      { ...inputs, ...options, extractPools, images: correct.labels.length, thresholdSet },
+      onStage,
+    );
+    const methods = [...baselines.methods, ...designs, ...sequential];
     const examined = await examineSets({ ...inputs, thresholdSet, testSet, methods }, options, onStage);
-    const { rows, false_positives, clean, right, found } = examined;
+    const { rows, false_positives, clean, right, found, thresholds } = examined;
     const { timedInputs, matrix } = options;
-    const timed = { methods, target, inputs: selectDatasetRows(testSet, right.slice(0, timedInputs)) };
+    const timed = {
+      methods,
+      target,
+      thresholds,
+      inputs: selectDatasetRows(testSet, right.slice(0, timedInputs)),
+    };
     const { device } = inputs.engine.info;
     const named = { model: extractor.compiled.model.name, dataset: test.name };
     return {
@@ -176,6 +192,8 @@ interface Examined extends Pick<DetectionTable, 'rows' | 'false_positives'> {
   readonly right: readonly number[];
   /** Examples of the smallest success, by the name of their row. */
   readonly found: ReadonlyMap<string, ExtractedRows>;
+  /** Of the first seed, by the method's name. */
+  readonly thresholds: ReadonlyMap<string, number>;
 }
 
 /** Attacks and changes the test images, and scores all of them in every way. */
@@ -210,6 +228,14 @@ async function examineSets(
   const right = Array.from(testSet.labels.keys()).filter((row) => predicted[row] === testSet.labels[row]);
   const attackedSet = selectDatasetRows(testSet, right);
 
+  const compare = async (found: SeenInputs, name: string): Promise<TableRow['cells']> => {
+    const cells = compareScores(await score(found, name), { scores: cleanScores, right });
+    for (const method of methods) {
+      const forwards = method.meanForwards?.(found);
+      if (forwards !== undefined) cells[method.name].forwards = forwards;
+    }
+    return cells;
+  };
   const rows: TableRow[] = [];
   const smallest = new Map<string, ExtractedRows>();
   for (const { attack, epsilon = 0 } of attacks) {
@@ -220,13 +246,13 @@ async function examineSets(
     if (!examples.success.includes(1)) continue;
     const found = await see(successfulInputs(examples), name);
     if (epsilon === 0) smallest.set(name, found.rows);
-    const cells = compareScores(await score(found, name), { scores: cleanScores, right });
+    const cells = await compare(found, name);
     rows.push({ attack: name, attacked: right.length, successes: found.rows.count, cells });
   }
   for (const examples of foreign) {
     const { name } = examples;
     const found = await see(await wrongForeign(target, examples), name);
-    const cells = compareScores(await score(found, name), { scores: cleanScores, right });
+    const cells = await compare(found, name);
     rows.push({ attack: name, attacked: examples.rows.length, successes: found.rows.count, cells });
   }
   const falsePositives: Record<string, Record<string, Spread>> = {
@@ -238,7 +264,8 @@ async function examineSets(
     const kept = (await correctRows(target, { ...attackedSet, inputs })).inputs;
     falsePositives[name] = flaggedShares(await score(await see(kept, name), name), limits);
   }
-  return { rows, false_positives: falsePositives, clean: clean.rows, right, found: smallest };
+  const thresholds = new Map(Array.from(limits, ([name, [first]]) => [name, first]));
+  return { rows, false_positives: falsePositives, clean: clean.rows, right, found: smallest, thresholds };
 }
 
 /** Both sets are drawn by seeds of their own, so images of one set would stand on both sides. */

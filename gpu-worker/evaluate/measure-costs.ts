@@ -1,5 +1,6 @@
 // Time that each way of scoring takes for one input, beside one forward pass of the bare model.
 import type { Quartiles, TableCosts } from '../../shared/contracts/detection-table.ts';
+import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
 import { type Dataset, datasetRow } from '../datasets/dataset.ts';
 import type { ScoringMethod } from './scoring-method.ts';
@@ -12,7 +13,12 @@ export interface CostSetting {
   readonly inputs: Dataset;
   /** What ran it. */
   readonly device: string;
+  /** Thresholds by the method's name: what a method is told so that it may stop where its verdict is certain. */
+  readonly thresholds?: ReadonlyMap<string, number>;
 }
+
+/** Draws the order of the methods in each round. */
+const orderSeed = 1;
 
 /** Inputs that are run before anything is timed, so that no session starts and no code compiles on the clock. */
 const warmUps = 8;
@@ -20,14 +26,14 @@ const warmUps = 8;
 /**
  * Measures every method on the same inputs in the same run.
  *
- * One input at a time, as it comes to a guard. In each round every method judges the input, in an order that turns by one
- * each time, between three forward passes of the bare model; the median of these is what the round is relative to, so that
+ * One input at a time, as it comes to a guard. In each round every method judges the input, in an order drawn anew, so that
+ * none always finds the caches as the same other one left them, between three forward passes of the bare model; the median of these is what the round is relative to, so that
  * a machine that slows down slows both.
  * @see Georges, Buytaert and Eeckhout, "Statistically rigorous Java performance evaluation" (2007), on warm-up and on
  *   reporting more than one number
  */
 export async function measureCosts(
-  { methods, target, inputs, device }: CostSetting,
+  { methods, target, inputs, device, thresholds }: CostSetting,
   onProgress: (share: number) => void,
 ): Promise<TableCosts> {
   const count = inputs.labels.length;
@@ -38,9 +44,10 @@ export async function measureCosts(
     const input = datasetRow(inputs, row);
     await bare(input);
     await gradient(input, row);
-    for (const method of methods) await method.scoreAlone(input);
+    for (const method of methods) await method.scoreAlone(input, thresholds?.get(method.name));
   }
 
+  const random = seededRandom(orderSeed);
   const bareMs: number[] = [];
   const gradientRatios: number[] = [];
   const timed = methods.map((method) => ({
@@ -56,11 +63,11 @@ export async function measureCosts(
     const took: number[] = [];
     await pass();
     const gradientMs = await elapsed(() => gradient(input, row));
-    for (let turn = 0; turn < timed.length; turn++) {
-      const index = (row + turn) % timed.length;
+    for (const [turn, index] of permutation(timed.length, random).entries()) {
       const each = timed[index];
+      const threshold = thresholds?.get(each.method.name);
       took[index] = await elapsed(async () => {
-        const { forwards, gradients } = await each.method.scoreAlone(input);
+        const { forwards, gradients } = await each.method.scoreAlone(input, threshold);
         each.forwards += forwards / count;
         each.gradients += gradients / count;
       });

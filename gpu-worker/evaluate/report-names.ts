@@ -4,6 +4,7 @@ import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
 import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 import { matrixCombine } from './paper-figures.ts';
+import { sequentialDesigns, sequentialName } from './table-sequential.ts';
 
 const designTitles: Readonly<Record<VectorDesign, string>> = {
   'rank-gaps': 'A: rank gaps',
@@ -42,20 +43,29 @@ export function isDesign(name: string): name is VectorDesign {
   return vectorDesigns.some((design) => design === name);
 }
 
+/** The design whose sequential test a column is; undefined of every other column. */
+export function sequentialDesign(name: string): VectorDesign | undefined {
+  return sequentialDesigns.find((design) => sequentialName(design) === name);
+}
+
 /** Ways of scoring in the order of a report's columns. */
 export interface ScorerColumns {
-  readonly designs: readonly VectorDesign[];
+  /** Vector designs, and their sequential tests. */
+  readonly designs: readonly string[];
   readonly baselines: readonly string[];
 }
 
 /** The columns of a table: designs first. */
 export function scorerColumns({ rows }: DetectionTable): ScorerColumns {
   const names = Object.keys(rows[0].cells);
-  return { designs: names.filter(isDesign), baselines: names.filter((name) => !isDesign(name)) };
+  const isOwn = (name: string) => isDesign(name) || sequentialDesign(name) !== undefined;
+  return { designs: names.filter(isOwn), baselines: names.filter((name) => !isOwn(name)) };
 }
 
 /** A way of scoring as a report calls it; a name that it does not know stays. */
 export function scorerTitle(name: string): string {
+  const sequential = sequentialDesign(name);
+  if (sequential !== undefined) return `${designTitles[sequential]}, sequential`;
   return isDesign(name) ? designTitles[name] : (titleOf(baselineTitles, name) ?? name);
 }
 

@@ -21,11 +21,14 @@ export interface ScoringMethod {
   readonly name: string;
   /** @returns [count] for each seed of the detector, higher for what is taken for adversarial; once where nothing is drawn */
   score(seen: SeenInputs): Promise<Float64Array[]>;
+  /** Mean forward passes of a set, where they depend on the input: by the detector of the first seed. */
+  meanForwards?(seen: SeenInputs): number;
   /**
    * Judges one input of which nothing is known yet, as a guard has to.
    * @param input [...inputShape]
+   * @param threshold that of the first seed: what can no longer pass it, or has passed it, need not be looked at further
    */
-  scoreAlone(input: Float32Array): Promise<Passes>;
+  scoreAlone(input: Float32Array, threshold?: number): Promise<Passes>;
 }
 
 /** Scores of one set, by the method's name: [count] for each seed. */

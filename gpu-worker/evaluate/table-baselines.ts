@@ -121,7 +121,9 @@ const openers: Readonly<Record<BaselineName, (setting: BaselineSetting) => Promi
   },
   a2d: async ({ target }) => {
     const { step } = settingsFor(target);
-    return scoredBy((inputs) => attackAsDefense(target, inputs, { step, stepsMax: attackStepsMax }));
+    const attack = (inputs: Float32Array, stepsMax = attackStepsMax) =>
+      attackAsDefense(target, inputs, { step, stepsMax });
+    return scoredBy(attack, (input, threshold) => attack(input, decidingSteps(threshold)));
   },
   'feature squeezing': async ({ target }) => {
     const { squeezers } = settingsFor(target);
@@ -133,13 +135,25 @@ function settingsFor({ inputShape }: AttackTarget): (typeof settingsOf)['grey' |
   return inputShape[0] === 1 ? settingsOf.grey : settingsOf.colour;
 }
 
-/** A column that reads the inputs and nothing of what was extracted. */
-function scoredBy(score: (inputs: Float32Array) => Promise<BaselineScores>): Opened {
+/**
+ * Steps after which A2D's verdict is certain: its score is minus the steps, and more steps than these no longer pass the
+ * threshold. A deployed one stops there; the AUROC is of the full count.
+ */
+function decidingSteps(threshold: number | undefined): number {
+  if (threshold === undefined) return attackStepsMax;
+  return Math.min(attackStepsMax, Math.max(1, Math.ceil(-threshold) - 1));
+}
+
+/** A column that reads the inputs and nothing of what was extracted; `alone` where it may stop before. */
+function scoredBy(
+  score: (inputs: Float32Array) => Promise<BaselineScores>,
+  alone: (input: Float32Array, threshold: number | undefined) => Promise<BaselineScores> = score,
+): Opened {
   return {
     method: {
       score: async ({ inputs }) => [(await score(inputs)).scores],
-      scoreAlone: async (input) => {
-        const { passesPerInput, gradientsPerInput: gradients = 0 } = await score(input);
+      scoreAlone: async (input, threshold) => {
+        const { passesPerInput, gradientsPerInput: gradients = 0 } = await alone(input, threshold);
         return { forwards: passesPerInput - gradientPasses * gradients, gradients };
       },
     },
@@ -148,7 +162,7 @@ function scoredBy(score: (inputs: Float32Array) => Promise<BaselineScores>): Ope
 
 /** The paper's scalar reads the copies with noise; alone it makes no others. */
 async function openL2({ plan, compile }: BaselineSetting): Promise<Opened> {
-  const own = plan.noise.length > 0 ? { ...plan, transforms: [], taps: [] } : plan;
+  const own = { ...plan, taps: [], ...(plan.noise.length > 0 && { transforms: [] }) };
   const extractor = await compile(own);
   return {
     method: {

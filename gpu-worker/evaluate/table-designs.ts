@@ -5,7 +5,7 @@ import type { Mlp } from '../../shared/detector/mlp.ts';
 import { designVectors, type ExtractedRows, type Extractor, extractRows } from '../calibrate/extract-rows.ts';
 import { fitDetector, type PoolVectors, scoreVectors } from '../calibrate/fit-detector.ts';
 import { poolInputs, type SourceContext, type StageProgress } from '../calibrate/training-inputs.ts';
-import type { TrainingRecipe } from '../calibrate/training-recipes.ts';
+import type { TrainingRecipe, TrainingSource } from '../calibrate/training-recipes.ts';
 import type { ScoringMethod } from './scoring-method.ts';
 
 /** What designs are trained on. */
@@ -13,31 +13,60 @@ export interface DesignSetting {
   /** Compiled with every copy that the designs read. */
   readonly extractor: Extractor;
   readonly context: SourceContext;
-  readonly seeds: readonly number[];
 }
+
+/** Extracted inputs of one source. */
+export interface PoolPart {
+  readonly rows: ExtractedRows;
+  /** [rows]: which image of the context's data set each was made of. */
+  readonly origins: Int32Array;
+}
+
+/** One pool of a recipe, extracted. */
+export interface ExtractedPool {
+  readonly adversarial: boolean;
+  readonly mass: number;
+  readonly parts: readonly PoolPart[];
+  /** What each part was made by. */
+  readonly sources: readonly TrainingSource[];
+}
+
+/** Makes and extracts the pools of a recipe. */
+export type ExtractPools = (recipe: TrainingRecipe) => Promise<ExtractedPool[]>;
 
 /** Trains a design by a recipe: a detector a seed. */
 export type TrainDesign = (design: VectorDesign, recipe: TrainingRecipe) => Promise<Mlp[]>;
 
-/** Makes the trainer; sources that recipes share are made and extracted once. */
+/** Sources that recipes share are made and extracted once. */
+export function poolExtractor({ extractor, context }: DesignSetting, onStage: StageProgress): ExtractPools {
+  const extractedOnce = new Map<Float32Array, ExtractedRows>();
+  return async (recipe) => {
+    const pools: ExtractedPool[] = [];
+    for (const { parts, ...pool } of await poolInputs(recipe.pools, context, onStage)) {
+      const extracted: PoolPart[] = [];
+      for (const { inputs, origins } of parts) {
+        const rows =
+          extractedOnce.get(inputs) ??
+          (await extractRows(extractor, inputs, (share) => onStage('extract training', share)));
+        extractedOnce.set(inputs, rows);
+        extracted.push({ rows, origins });
+      }
+      pools.push({ ...pool, parts: extracted });
+    }
+    return pools;
+  };
+}
+
+/** Makes the trainer of designs. */
 export function designTrainer(
-  { extractor, context, seeds }: DesignSetting,
+  extractPools: ExtractPools,
+  seeds: readonly number[],
   onStage: StageProgress,
 ): TrainDesign {
-  const extractedOnce = new Map<Float32Array, ExtractedRows>();
   return async (design, recipe) => {
-    const pools: PoolVectors[] = [];
-    for (const { parts, ...pool } of await poolInputs(recipe.pools, context, onStage)) {
-      const vectors: PoolVectors['parts'][number][] = [];
-      for (const part of parts) {
-        const rows =
-          extractedOnce.get(part) ??
-          (await extractRows(extractor, part, (share) => onStage('extract training', share)));
-        extractedOnce.set(part, rows);
-        vectors.push(designVectors(rows, design));
-      }
-      pools.push({ ...pool, parts: vectors });
-    }
+    const pools = (await extractPools(recipe)).map(
+      (pool): PoolVectors => ({ ...pool, parts: pool.parts.map(({ rows }) => designVectors(rows, design)) }),
+    );
     return seeds.map((seed, index) => {
       onStage(`train ${design}`, (index + 1) / seeds.length);
       return fitDetector(pools, recipe, seed);
@@ -75,13 +104,13 @@ export function designMethod(
   };
 }
 
-/** The part of a plan that a design reads. */
+/** The part of a plan that a design reads: its copies, and the taps of neurons. */
 export function designPlan(plan: ExtractionPlan, design: VectorDesign): ExtractionPlan {
   const { noise, transforms, neurons } = designReads[design];
   return {
     ...plan,
     noise: noise ? plan.noise : [],
     transforms: transforms ? plan.transforms : [],
-    taps: neurons ? plan.taps : [],
+    taps: neurons ? plan.taps.filter(({ kind }) => kind === 'units') : [],
   };
 }

@@ -1,8 +1,8 @@
 // What the figures of a table say, as sentences: whether a design beats the margin, and whether it is cheap enough.
-import type { DetectionTable, TableRow } from '../../shared/contracts/detection-table.ts';
+import type { DetectionTable, TableCosts, TableRow } from '../../shared/contracts/detection-table.ts';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { attackNames } from '../attacks/attack-by-name.ts';
-import { areaText, scorerColumns, scorerTitle } from './report-names.ts';
+import { areaText, scorerColumns, scorerTitle, sequentialDesign } from './report-names.ts';
 
 /** The product's own design: the one that cost is claimed for. */
 export const productDesign: VectorDesign = 'margin-changes';
@@ -65,30 +65,38 @@ export function marginVerdicts(table: DetectionTable): TableVerdict[] {
 }
 
 /**
- * Whether the product's own design costs at most a fifth of each rival at an area no lower on either group of sets.
+ * Whether the product's own design, and each sequential test, costs at most a fifth of each rival at an area no lower on any
+ * group of sets.
  * @returns nothing where the table has no times, or not these columns
  */
 export function costVerdicts(table: DetectionTable): TableVerdict[] {
   const { costs } = table;
-  if (costs === undefined || !Object.hasOwn(costs.methods, productDesign)) return [];
-  return rivals
-    .filter((rival) => Object.hasOwn(costs.methods, rival))
-    .map((rival) => {
-      const [own, theirs] = [costs.methods[productDesign], costs.methods[rival]];
-      const cheaper = theirs.ratio.median / own.ratio.median;
-      const areas = rowGroups(table).map(({ title, rows }) => ({
-        title,
-        own: areaText(meanArea(rows, productDesign)),
-        theirs: areaText(meanArea(rows, rival)),
-      }));
-      const fewer = theirs.forwards / own.forwards;
-      const isCheaper = cheaper >= cheaperAtLeast;
-      const isNoWorse = areas.every((area) => area.own >= area.theirs);
-      const compared = areas.map((area) => `${area.title} ${area.own} against ${area.theirs}`).join(', ');
-      return {
-        name: rival,
-        holds: isCheaper && isNoWorse,
-        sentence: `${scorerTitle(productDesign)} takes ${cheaper.toFixed(1)} times less time than ${scorerTitle(rival)} (${isCheaper ? 'at least' : 'less than'} ${cheaperAtLeast}), and ${fewer.toFixed(1)} times fewer forward passes, at an AUROC ${isNoWorse ? 'no lower' : 'that is lower somewhere'} (${compared}): ${isCheaper && isNoWorse ? 'it holds' : 'it does not hold'}.`,
-      };
-    });
+  if (costs === undefined) return [];
+  const { designs } = scorerColumns(table);
+  const judged = designs.filter((name) => name === productDesign || sequentialDesign(name) !== undefined);
+  const against = rivals.filter((rival) => Object.hasOwn(costs.methods, rival));
+  return judged.flatMap((name) => against.map((rival) => costVerdict({ ...table, costs }, name, rival)));
+}
+
+function costVerdict(
+  table: DetectionTable & { costs: TableCosts },
+  name: string,
+  rival: string,
+): TableVerdict {
+  const [own, theirs] = [table.costs.methods[name], table.costs.methods[rival]];
+  const cheaper = theirs.ratio.median / own.ratio.median;
+  const areas = rowGroups(table).map(({ title, rows }) => ({
+    title,
+    own: areaText(meanArea(rows, name)),
+    theirs: areaText(meanArea(rows, rival)),
+  }));
+  const fewer = theirs.forwards / own.forwards;
+  const isCheaper = cheaper >= cheaperAtLeast;
+  const isNoWorse = areas.every((area) => area.own >= area.theirs);
+  const compared = areas.map((area) => `${area.title} ${area.own} against ${area.theirs}`).join(', ');
+  return {
+    name: rival,
+    holds: isCheaper && isNoWorse,
+    sentence: `${scorerTitle(name)} takes ${cheaper.toFixed(1)} times less time than ${scorerTitle(rival)} (${isCheaper ? 'at least' : 'less than'} ${cheaperAtLeast}), and ${fewer.toFixed(1)} times fewer forward passes, at an AUROC ${isNoWorse ? 'no lower' : 'that is lower somewhere'} (${compared}): ${isCheaper && isNoWorse ? 'it holds' : 'it does not hold'}.`,
+  };
 }

@@ -23,6 +23,8 @@ export const tableCellSchema = z.strictObject({
   /** Ends of the interval, averaged over the seeds; absent from a table that was made without its scores. */
   tpr_at_fpr_5_ci95: rateIntervalSchema.optional(),
   tpr_at_fpr_1_ci95: rateIntervalSchema.optional(),
+  /** Mean forward passes of these examples by the first seed, where they depend on the input. */
+  forwards: z.number().min(0).optional(),
   /** Of the first seed, from (0, 0) rising to (1, 1). */
   roc: z.array(rocPointSchema).max(rocPointsMax).optional(),
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { smallestFgsm } from '../../../gpu-worker/attacks/fgsm.ts';
 import { correctRows } from '../../../gpu-worker/calibrate/training-inputs.ts';
-import { openDetectorWork } from '../../../gpu-worker/cli/detector-work.ts';
+import { openDetectorWork, tapActivations } from '../../../gpu-worker/cli/detector-work.ts';
 import { drawDigits } from '../../../gpu-worker/datasets/synthetic-digits.ts';
 import { detectionTable } from '../../../gpu-worker/evaluate/detection-table.ts';
 import { baselineNames } from '../../../gpu-worker/evaluate/table-baselines.ts';
@@ -13,14 +13,16 @@ const lenet = join(import.meta.dirname, '../../../gpu-worker/demo/assets/mnist-l
 
 describe('the table of designs and baselines', () => {
   it('is one that can be stored, with curves and intervals that hold its figures', async () => {
-    const work = await openDetectorWork(await readFile(lenet), {
+    const model = await readFile(lenet);
+    const plan = {
+      input_range: [0, 1] as [number, number],
+      noise: [{ family: 'gaussian' as const, epsilon: 0.3, rows: 16, copies: 2 }],
+      transforms: [{ family: 'shift' as const, dx: 1, dy: 0, edge: 'zeros' as const }],
+      taps: [],
+    };
+    const work = await openDetectorWork(model, {
       name: 'digits',
-      plan: {
-        input_range: [0, 1],
-        noise: [{ family: 'gaussian', epsilon: 0.3, rows: 16, copies: 2 }],
-        transforms: [],
-        taps: [],
-      },
+      plan: await tapActivations(plan, model),
       seed: 1,
     });
     try {
@@ -30,12 +32,13 @@ describe('the table of designs and baselines', () => {
       const rows = Uint32Array.from(right.labels.keys());
       const foreign = [{ ...right, inputs, rows, name: 'foreign.npz' }];
       const table = await detectionTable(
-        { ...work, training: drawDigits(64, 1), test, foreign },
+        { ...work, training: drawDigits(130, 1), test, foreign },
         {
           designs: ['rank-gaps'],
+          sequential: ['rank-gaps'],
           baselines: baselineNames,
           seeds: [1, 2],
-          trainingImages: 24,
+          trainingImages: 90,
           thresholdImages: 40,
           testImages: 40,
           attacks: [{ attack: 'fgsm' }],
@@ -48,11 +51,22 @@ describe('the table of designs and baselines', () => {
         () => {},
       );
       expect(detectionTableSchema.parse(JSON.parse(JSON.stringify(table)))).toEqual(table);
-      expect(Object.keys(table.rows[0].cells)).toEqual([...baselineNames, 'rank-gaps']);
+      expect(Object.keys(table.rows[0].cells)).toEqual([
+        ...baselineNames,
+        'rank-gaps',
+        'rank-gaps, sequential',
+      ]);
       expect(Object.keys(table.costs!.methods)).toEqual(Object.keys(table.rows[0].cells));
       // One pass, the two copies and the input, 16 mutants and the model, two squeezers and the input; A2D by its steps.
       const forwards = Object.values(table.costs!.methods).map((cost) => Math.round(cost.forwards));
-      expect(forwards).toEqual([1, 1, 3, 17, 1, expect.any(Number), 3, 3]);
+      expect(forwards.slice(0, 8)).toEqual([1, 1, 3, 17, 1, expect.any(Number), 3, 3]);
+      // A sequential test runs the input at least, and all of its copies at most.
+      const name = 'rank-gaps, sequential';
+      for (const { forwards: some } of [table.costs!.methods[name], table.rows[0].cells[name]]) {
+        expect(some).toBeGreaterThanOrEqual(1);
+        expect(some).toBeLessThanOrEqual(3);
+      }
+      expect(table.rows[0].cells['rank-gaps']).not.toHaveProperty('forwards');
       expect(table.costs!.methods.a2d.forwards).toBeGreaterThan(3);
       expect(table.matrix!.map(({ trained_on }) => trained_on)).toEqual([['fgsm'], ['fgsm', 'pgd', 'jsma']]);
       // The same examples as the attack's own row.

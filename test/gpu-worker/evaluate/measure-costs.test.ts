@@ -48,16 +48,35 @@ describe('the time of every way of scoring', () => {
     expect(costs.methods.cheap.forwards).toBeCloseTo(3, 6);
     expect(costs.methods.dear.forwards).toBeCloseTo(3 + 2 * costs.gradient_ratio.median, 6);
     // After the warm-up each input is judged once by each, and not always by the same one first.
-    expect(asked.slice(-8)).toEqual([
-      'cheap 0,0',
-      'dear 0,0',
-      'dear 0,1',
-      'cheap 0,1',
-      'cheap 1,0',
-      'dear 1,0',
-      'dear 1,1',
-      'cheap 1,1',
-    ]);
+    const judged = asked.slice(-8);
+    expect(judged.toSorted()).toEqual(
+      ['0,0', '0,1', '1,0', '1,1'].flatMap((input) => [`cheap ${input}`, `dear ${input}`]).sort(),
+    );
+    const firsts = judged.filter((_, place) => place % 2 === 0).map((text) => text.split(' ')[0]);
+    expect(new Set(firsts).size).toBe(2);
+  });
+
+  it('tells a method the threshold under its name', async () => {
+    const told: (number | undefined)[] = [];
+    const method: ScoringMethod = {
+      name: 'one',
+      score: async () => [],
+      scoreAlone: async (_, threshold) => {
+        told.push(threshold);
+        return { forwards: 1, gradients: 0 };
+      },
+    };
+    const target = linearTarget({
+      weights: [
+        [1, 0],
+        [0, 1],
+      ],
+      inputShape: [2],
+      range: [0, 1],
+    });
+    const thresholds = new Map([['one', -7]]);
+    await measureCosts({ methods: [method], target, inputs, device: 'this', thresholds }, () => {});
+    expect(new Set(told)).toEqual(new Set([-7]));
   });
 
   it('is told by quartiles', () => {

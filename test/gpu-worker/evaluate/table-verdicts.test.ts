@@ -109,6 +109,12 @@ describe('whether the default costs a fifth of its rivals', () => {
     expect(costVerdicts(worse)[0].sentence).toMatch(/that is lower somewhere .*it does not hold\.$/);
   });
 
+  it('is said of sequential tests too, by names of their own', () => {
+    const table = tableOf({ a2d: { areas: [0.9, 0.9, 0.8], ratio: 20 }, 'rank-gaps, sequential': design });
+    expect(costVerdicts(table)).toMatchObject([{ name: 'a2d', holds: true }]);
+    expect(costVerdicts(table)[0].sentence).toMatch(/^A: rank gaps, sequential takes 10\.0 times less time/);
+  });
+
   it('is not said without times, without the default or without a rival', () => {
     const { costs: _, ...untimed } = tableOf({ a2d: margin, 'margin-changes': design });
     expect(costVerdicts(untimed)).toEqual([]);
