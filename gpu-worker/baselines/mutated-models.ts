@@ -1,8 +1,9 @@
 // Copies of a model whose weights are fuzzed a little, kept where they still agree with it.
 import { GuardError } from '../../shared/errors.ts';
 import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
+import { elementCount } from '../../shared/maths/tensor.ts';
 import { predictedLabel } from '../attacks/attack.ts';
-import type { Engine, LoadedModel } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { floatsOf } from '../onnx/constants.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
 import { buildOn } from '../onnx/graph.ts';
@@ -12,6 +13,9 @@ import { runInBatches } from './run-in-batches.ts';
 
 /** Operators whose second input holds weights. */
 const weighted = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+
+/** Of the fuzz, where none is given. */
+const deviationDefault = 0.15;
 
 /** How strongly weights are fuzzed. */
 export interface FuzzOptions {
@@ -33,7 +37,7 @@ export interface FuzzOptions {
  */
 export function fuzzWeights(
   forwardBytes: Uint8Array,
-  { share = 1, deviation = 0.15, random }: FuzzOptions & { readonly random: Random },
+  { share = 1, deviation = deviationDefault, random }: FuzzOptions & { readonly random: Random },
 ): Uint8Array<ArrayBuffer> {
   const model = loadModel(forwardBytes);
   const graph = buildOn(model, 'mutant');
@@ -65,34 +69,64 @@ export interface MutantOptions extends FuzzOptions {
   readonly output?: string;
 }
 
+/** Mutants that agree with the model, and what it took. */
+export interface DrawnMutants {
+  /** Files `x [rows, ...]` to `logits [rows, classes]`. */
+  readonly files: readonly Uint8Array<ArrayBuffer>[];
+  /** Deviation of the fuzz by which enough of them agree: what was asked for, or a half of it, a quarter and so on. */
+  readonly deviation: number;
+}
+
+/** Times that the deviation is halved at most. */
+const halvingsMax = 6;
+
 /**
- * Draws mutants until enough of them agree with the model.
- * @returns loaded models `x [rows, ...]` to `logits [rows, classes]`, for the caller to release
- * @throws GuardError `invalid_model` where fewer than a quarter of the draws agree: the fuzz is too strong
+ * Draws mutants until enough of them agree with the model. Where fewer than a quarter of the draws do, the fuzz is too strong
+ * for this model, and the deviation is halved.
+ * @throws GuardError `invalid_model` where a 64th of the deviation is too much as well
  */
-export async function drawMutants(modelBytes: Uint8Array, options: MutantOptions): Promise<LoadedModel[]> {
-  const { engine, inputShape, classes, reference, agreement = 0.9, mutants, seed, output } = options;
+export async function drawMutants(modelBytes: Uint8Array, options: MutantOptions): Promise<DrawnMutants> {
+  const {
+    engine,
+    reference,
+    agreement = 0.9,
+    mutants,
+    output,
+    deviation: first = deviationDefault,
+  } = options;
   const forward = await forwardModel(modelBytes, { engine, ...(output !== undefined && { output }) });
-  const random = seededRandom(seed);
-  const labels = async (model: LoadedModel) => {
+  const expected = await referenceLabels(forward, options);
+  let best = 0;
+  for (let halvings = 0; halvings <= halvingsMax; halvings++) {
+    const deviation = first / 2 ** halvings;
+    const random = seededRandom(options.seed);
+    const files: Uint8Array<ArrayBuffer>[] = [];
+    for (let draw = 0; draw < 4 * mutants && files.length < mutants; draw++) {
+      const file = fuzzWeights(forward, { ...options, deviation, random });
+      const found = await referenceLabels(file, options);
+      const same = found.filter((label, row) => label === expected[row]).length;
+      if (same >= agreement * expected.length) files.push(file);
+    }
+    if (files.length === mutants) return { files, deviation };
+    best = files.length;
+  }
+  const share = `${100 * agreement} % of the ${reference.length / elementCount(options.inputShape)} reference inputs`;
+  const detail = `only ${best} of ${4 * mutants} mutants agree with the model on ${share}`;
+  throw new GuardError('invalid_model', `${detail}, even fuzzed by ${first / 2 ** halvingsMax}`);
+}
+
+/** Labels that a model gives the reference inputs. */
+async function referenceLabels(
+  file: Uint8Array,
+  { engine, reference, inputShape, classes }: MutantOptions,
+): Promise<number[]> {
+  const model = await engine.load(file);
+  try {
     const { logits } = await runInBatches(model, reference, { inputShape, widths: { logits: classes } });
     return Array.from({ length: logits.length / classes }, (_, row) => predictedLabel(logits, row, classes));
-  };
-  const original = await engine.load(forward);
-  const expected = await labels(original);
-  await original.release();
-  const kept: LoadedModel[] = [];
-  for (let draw = 0; draw < 4 * mutants && kept.length < mutants; draw++) {
-    const mutant = await engine.load(fuzzWeights(forward, { ...options, random }));
-    const found = await labels(mutant);
-    const same = found.filter((label, row) => label === expected[row]).length;
-    if (same >= agreement * expected.length) kept.push(mutant);
-    else await mutant.release();
+  } finally {
+    await model.release();
   }
-  if (kept.length === mutants) return kept;
-  await Promise.all(kept.map((mutant) => mutant.release()));
-  const detail = `only ${kept.length} of ${4 * mutants} mutants agree with the model on ${100 * agreement} % of the reference inputs`;
-  throw new GuardError('invalid_model', `${detail}: fuzz the weights less`);
 }
 
 function weightTensors(

@@ -157,6 +157,9 @@ export async function detectionTable(
       },
       seeds: [...options.seeds],
       target_fpr: options.targetFpr,
+      settings: Object.fromEntries(
+        methods.flatMap(({ name, setting: set }) => (set === undefined ? [] : [[name, set]])),
+      ),
       rows,
       false_positives,
       ...(timedInputs > 0 && {

@@ -19,6 +19,8 @@ export interface Passes {
 /** A column of a table. */
 export interface ScoringMethod {
   readonly name: string;
+  /** What it had to be set to for this model, where that is not the same for all. */
+  readonly setting?: string;
   /** @returns [count] for each seed of the detector, higher for what is taken for adversarial; once where nothing is drawn */
   score(seen: SeenInputs): Promise<Float64Array[]>;
   /** Mean forward passes of a set, where they depend on the input: by the detector of the first seed. */

@@ -108,7 +108,9 @@ const openers: Readonly<Record<BaselineName, (setting: BaselineSetting) => Promi
       Math.min(referenceRows, training.labels.length) * (training.inputs.length / training.labels.length),
     );
     const opened = await openLabelChangeRate(target, model, { engine, reference, mutants, seed: 1 });
-    return { ...scoredBy((inputs) => opened.score(inputs)), close: () => opened.close() };
+    const { method } = scoredBy((inputs) => opened.score(inputs));
+    const setting = `${mutants} mutants, weights fuzzed by ${opened.deviation} of their deviation`;
+    return { method: { ...method, setting }, close: () => opened.close() };
   },
   dissector: async ({ target, engine, model, training, layers }) => {
     const tensors = layers ?? layerTensors(model, layersMax);

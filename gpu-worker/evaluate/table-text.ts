@@ -6,7 +6,7 @@ import { costVerdicts, marginVerdicts } from './table-verdicts.ts';
 /** The table: a line a set, a column a way of scoring, AUROC over the seeds; then times, the matrix, and what they say. */
 export function tableText(table: DetectionTable): string {
   const verdicts = [...marginVerdicts(table), ...costVerdicts(table)].map(({ sentence }) => sentence);
-  return [figureLines(table), costLines(table), matrixLines(table), verdicts.join('\n')]
+  return [figureLines(table), settingLines(table), costLines(table), matrixLines(table), verdicts.join('\n')]
     .filter((part) => part !== '')
     .join('\n\n');
 }
@@ -27,6 +27,12 @@ function figureLines({ rows, false_positives }: DetectionTable): string {
       ...names.map((name) => percentText(cells[name].mean)),
     ]),
   ]);
+}
+
+function settingLines({ settings = {} }: DetectionTable): string {
+  return Object.entries(settings)
+    .map(([name, setting]) => `${name}: ${setting}`)
+    .join('\n');
 }
 
 function costLines({ costs }: DetectionTable): string {

@@ -92,6 +92,8 @@ export const detectionTableSchema = z
     }),
     seeds: z.array(z.int()).min(1),
     target_fpr: z.number().gt(0).lt(1),
+    /** What ways of scoring had to be set to for this model, by their names. */
+    settings: z.record(z.string(), z.string()).optional(),
     rows: z.array(tableRowSchema).min(1),
     false_positives: z.record(z.string(), z.record(z.string(), spreadSchema)),
     /** Absent where no time was measured. */

@@ -103,12 +103,33 @@ describe('the label change rate', () => {
     await baseline.close();
   });
 
-  it('is refused where the fuzz makes another model of it', async () => {
-    // Near the boundary on both of its ends: only weights within 3 degrees of the model's agree on all four.
-    const near = Float32Array.of(1, -0.9, -0.9, 1, -1, 0.9, 0.9, -1);
-    const options = { engine, reference: near, mutants: 4, seed: 1, deviation: 1000 };
+  it('scores by all mutants in one run as by one after the other', async () => {
+    const options = { engine, reference, mutants: 5, seed: 2 };
+    // A test that never decides asks every mutant.
+    const never = { rate: 0.5, indifference: 1e-6, error: 1e-9 };
+    const [fused, inTurn] = await Promise.all([
+      openLabelChangeRate(target, model, options),
+      openLabelChangeRate(target, model, { ...options, sequential: never }),
+    ]);
+    expect(await fused.score(inputs)).toEqual(await inTurn.score(inputs));
+    await Promise.all([fused.close(), inTurn.close()]);
+  });
+
+  // Near the boundary on both of its ends: only weights within 3 degrees of the model's agree on all four.
+  const near = Float32Array.of(1, -0.9, -0.9, 1, -1, 0.9, 0.9, -1);
+
+  it('halves a fuzz that is too strong until enough mutants agree', async () => {
+    const options = { engine, reference: near, mutants: 4, seed: 1, deviation: 0.8 };
+    const baseline = await openLabelChangeRate(target, model, options);
+    expect(Math.log2(0.8 / baseline.deviation) % 1).toBe(0);
+    expect(baseline.deviation).toBeLessThan(0.8);
+    await baseline.close();
+  });
+
+  it('is refused where the fuzz makes another model of it, halved as often as it may be', async () => {
+    const options = { engine, reference: near, mutants: 4, seed: 1, deviation: 100_000 };
     await expect(openLabelChangeRate(target, model, options)).rejects.toThrow(
-      /only \d of 16 mutants agree.*fuzz the weights less/,
+      /only \d of 16 mutants agree.*even fuzzed by/,
     );
   });
 });
