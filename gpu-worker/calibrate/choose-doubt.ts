@@ -1,6 +1,6 @@
 // Chooses which scores leave doubt at each stage of a sequential test, so that clean inputs cost no more than a budget.
 import { assert } from '../../shared/assert.ts';
-import { auroc } from '../evaluate/auroc.ts';
+import { auroc } from '../../shared/maths/auroc.ts';
 
 /** Rows of one source with their scores at every stage. */
 export interface StageScores {

@@ -5,7 +5,7 @@ import type { ActivationGaussian } from '../../shared/detector/activation-gaussi
 import type { Mlp } from '../../shared/detector/mlp.ts';
 import { stageVector, stageVectorLength } from '../../shared/detector/sequential-test.ts';
 import { detectorParametersMax } from '../../shared/limits.ts';
-import { auroc } from '../evaluate/auroc.ts';
+import { auroc } from '../../shared/maths/auroc.ts';
 import type { ExtractedRows, RowVectors } from './extract-rows.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { fitScoreScale, type ScoredRows, scaleMlp } from './scale-scores.ts';

@@ -72,6 +72,8 @@ export function selectCandidate(
   const [{ clean }] = folds;
   const tried: Tried[] = [];
   const tooLarge: Selection['too_large'] = [];
+  const figuresAt = (candidate: Candidate, stepsShare: number) =>
+    reportFigures(crossValidate(folds, candidate, { targetFpr, seed, stepsShare }), targetFpr);
   const attempt = (candidate: Candidate): Tried | undefined => {
     const size = candidateSize(clean, candidate);
     const named = describe(candidate, clean.compiled.plan);
@@ -80,18 +82,7 @@ export function selectCandidate(
       return undefined;
     }
     onStage(`try ${candidateName(named)}`, 0);
-    const figures = crossValidate(folds, candidate, { targetFpr, seed, stepsShare: stepsShares[0] });
-    const { tails, worstAttack, worstShift } = figures;
-    const report: CandidateReport = {
-      ...named,
-      ...size,
-      auroc_smallest: tails.smallest,
-      auroc_fixed: tails.fixed,
-      worst_attack: worstAttack,
-      worst_shift: worstShift,
-      value: candidateValue(figures, targetFpr),
-    };
-    const one = { candidate, report };
+    const one = { candidate, report: { ...named, ...size, ...figuresAt(candidate, stepsShares[0]) } };
     tried.push(one);
     return one;
   };
@@ -109,29 +100,47 @@ export function selectCandidate(
   }
   const chosen = chooseCandidate(tried)!;
   onStage(`train ${candidateName(chosen.report)} for longer`, 0);
-  const values = stepsShares.map((stepsShare, index) =>
-    index === 0
-      ? chosen.report.value
-      : candidateValue(crossValidate(folds, chosen.candidate, { targetFpr, seed, stepsShare }), targetFpr),
+  const trained = stepsShares.map((stepsShare, index) =>
+    index === 0 ? chosen.report : { ...chosen.report, ...figuresAt(chosen.candidate, stepsShare) },
   );
-  const stepsShare = stepsShares[values.indexOf(Math.max(...values))];
+  const values = trained.map(({ value }) => value);
+  const best = values.indexOf(Math.max(...values));
   const stepsOf = (share: number) => shorterRecipe(chosen.candidate, share).training.steps;
-  const reports = tried.map(({ report }) => report).sort((left, right) => right.value - left.value);
+  const compared = tried.map(({ report }) => report);
+  // The chosen one with the figures of the training that it is given, the others with those that they were compared by.
+  const reports = compared
+    .map((report) => (report === chosen.report ? trained[best] : report))
+    .sort((left, right) => right.value - left.value);
   return {
     candidate: chosen.candidate,
-    stepsShare,
+    stepsShare: stepsShares[best],
     selection: {
       folds: folds.length,
       rule: selectionRule,
-      reason: reasonOf(chosen.report, reports, targetFpr),
-      chosen: reports.indexOf(chosen.report),
+      reason: reasonOf({ chosen: chosen.report, trained: trained[best], compared }, targetFpr),
+      chosen: reports.indexOf(trained[best]),
       candidates: reports,
       too_large: tooLarge,
       training: {
-        steps: stepsOf(stepsShare),
+        steps: stepsOf(stepsShares[best]),
         tried: stepsShares.map((share, index) => ({ steps: stepsOf(share), value: values[index] })),
       },
     },
+  };
+}
+
+/** The figures of a report. */
+function reportFigures(
+  figures: CandidateFigures,
+  targetFpr: number,
+): Pick<CandidateReport, 'auroc_smallest' | 'auroc_fixed' | 'worst_attack' | 'worst_shift' | 'value'> {
+  const { tails, worstAttack, worstShift } = figures;
+  return {
+    auroc_smallest: tails.smallest,
+    auroc_fixed: tails.fixed,
+    worst_attack: worstAttack,
+    worst_shift: worstShift,
+    value: candidateValue(figures, targetFpr),
   };
 }
 
@@ -191,20 +200,29 @@ export function candidateName({
   return transforms.length === 0 ? design : `${design} over ${transforms.join(', ')}`;
 }
 
-/** Why the chosen one and no other. */
-function reasonOf(chosen: CandidateReport, reports: readonly CandidateReport[], targetFpr: number): string {
-  const [highest] = reports;
+/** The chosen candidate among those that it was compared with, all after the first training. */
+export interface Choice {
+  /** One of `compared`. */
+  readonly chosen: CandidateReport;
+  /** The chosen one after the training that it is given. */
+  readonly trained: CandidateReport;
+  readonly compared: readonly CandidateReport[];
+}
+
+/** Why the chosen one and no other: its figures are those of its own training, comparisons are of the first one. */
+export function reasonOf({ chosen, trained, compared }: Choice, targetFpr: number): string {
+  const highest = compared.reduce((best, one) => (one.value > best.value ? one : best));
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  const { shift, fpr } = chosen.worst_shift;
+  const { shift, fpr } = trained.worst_shift;
   const within = fpr <= shiftFactor * targetFpr;
   const parts = [
-    `AUROC ${chosen.auroc_smallest.toFixed(4)} at the smallest epsilon and ${chosen.auroc_fixed.toFixed(4)} at fixed ones`,
+    `AUROC ${trained.auroc_smallest.toFixed(4)} at the smallest epsilon and ${trained.auroc_fixed.toFixed(4)} at fixed ones`,
     `${percent(fpr)} of the clean images under ${shift} flagged, ${within ? 'within' : 'over'} ${percent(shiftFactor * targetFpr)}`,
-    chosen === highest
-      ? `the highest value of ${reports.length} candidates`
+    chosen.value === highest.value
+      ? `the highest value of ${compared.length} candidates`
       : `${chosen.forwards} forward passes where the highest value, ${highest.value.toFixed(4)} against ${chosen.value.toFixed(4)}, takes ${highest.forwards}`,
   ];
-  const strongest = reports.reduce((best, one) => (tails(one) > tails(best) ? one : best));
+  const strongest = compared.reduce((best, one) => (tails(one) > tails(best) ? one : best));
   if (tails(strongest) > tails(chosen) + valueTie) {
     parts.push(
       `${candidateName(strongest)} has the higher AUROC, but flags ${percent(strongest.worst_shift.fpr)} under ${strongest.worst_shift.shift}`,

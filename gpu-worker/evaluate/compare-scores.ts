@@ -1,6 +1,6 @@
 // Figures of a table from scores: areas, rates and their spread over the seeds.
 import type { RateInterval, Spread, TableCell } from '../../shared/contracts/detection-table.ts';
-import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
+import { auroc, rateAbove, tprAtFpr } from '../../shared/maths/auroc.ts';
 import { rocPoints, tprInterval } from './roc.ts';
 import type { SetScores } from './scoring-method.ts';
 

@@ -4,6 +4,7 @@ import { conformalRank } from '../../shared/detector/conformal-threshold.ts';
 import { mlpOfArtefact } from '../../shared/detector/mlp.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { auroc, rateAbove, tprAtFpr } from '../../shared/maths/auroc.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
@@ -34,7 +35,6 @@ import {
   selectDatasetRows,
 } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
-import { auroc, rateAbove, tprAtFpr } from './auroc.ts';
 import { evaluateSequential, type SequentialReport } from './evaluate-sequential.ts';
 
 /** What is evaluated, on what. */

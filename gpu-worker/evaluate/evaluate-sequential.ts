@@ -3,10 +3,10 @@ import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.
 import { conformalRank } from '../../shared/detector/conformal-threshold.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { loadSequentialTest } from '../../shared/detector/sequential-test.ts';
+import { auroc, rateAbove } from '../../shared/maths/auroc.ts';
 import { type ExtractedRows, predictedLabels } from '../calibrate/extract-rows.ts';
 import { observedRateInterval } from '../calibrate/false-positive-interval.ts';
 import { meanCopies, sequentialRows } from '../calibrate/stage-evidence.ts';
-import { auroc, rateAbove } from './auroc.ts';
 
 /** One attack under the sequential test; null where a control has no examples. */
 export interface SequentialAttackReport {

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { assert } from '../../shared/assert.ts';
 import { type RateInterval, type RocPoint, rocPointsMax } from '../../shared/contracts/detection-table.ts';
-import { rateAbove } from './auroc.ts';
+import { rateAbove } from '../../shared/maths/auroc.ts';
 
 /** The part of jStat that is used; the package has no types of its own. */
 interface JStat {

@@ -13,9 +13,9 @@ import { type Dataset, selectDatasetRows } from '../../../gpu-worker/datasets/da
 import { loadForeignExamples, loadNpzDataset } from '../../../gpu-worker/datasets/foreign-examples.ts';
 import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
-import { auroc } from '../../../gpu-worker/evaluate/auroc.ts';
 import { forwardModel } from '../../../gpu-worker/onnx/forward-model.ts';
 import { gradientModel } from '../../../gpu-worker/onnx/input-gradient.ts';
+import { auroc } from '../../../shared/maths/auroc.ts';
 import { sharedFolder } from '../../helpers/shared-folder.ts';
 
 /** Images of each set: enough for an AUROC within 0.01 where it is near 1. */

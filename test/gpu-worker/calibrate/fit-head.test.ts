@@ -3,9 +3,9 @@ import type { RowVectors } from '../../../gpu-worker/calibrate/extract-rows.ts';
 import { fitDetector, type PoolVectors, scoreVectors } from '../../../gpu-worker/calibrate/fit-detector.ts';
 import { fitHead } from '../../../gpu-worker/calibrate/fit-head.ts';
 import type { TrainingSource } from '../../../gpu-worker/calibrate/training-recipes.ts';
-import { auroc } from '../../../gpu-worker/evaluate/auroc.ts';
 import { headScore, mlpParameters, vectorLength } from '../../../shared/detector/mlp.ts';
 import { detectorParametersMax } from '../../../shared/limits.ts';
+import { auroc } from '../../../shared/maths/auroc.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
 
 const own = 2;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { trainMlp } from '../../../gpu-worker/calibrate/train-mlp.ts';
-import { auroc } from '../../../gpu-worker/evaluate/auroc.ts';
 import { mlpScore, parameterCount } from '../../../shared/detector/mlp.ts';
+import { auroc } from '../../../shared/maths/auroc.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
 
 /** Two classes that no line parts: adversarial where the product of two normal numbers is positive. */

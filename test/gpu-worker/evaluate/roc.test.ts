@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { tprAtFpr } from '../../../gpu-worker/evaluate/auroc.ts';
 import { rocPoints, tprInterval, wilsonInterval } from '../../../gpu-worker/evaluate/roc.ts';
+import { tprAtFpr } from '../../../shared/maths/auroc.ts';
 import { normal, type Random, seededRandom } from '../../../shared/maths/random.ts';
 
 function normals(random: Random, count: number, mean: number): Float64Array {

@@ -1,5 +1,5 @@
 // Area under the ROC curve and its points, exact with ties.
-import { assert } from '../../shared/assert.ts';
+import { assert } from '../assert.ts';
 
 /**
  * Area under the receiver operating characteristic: the share of (positive, negative) pairs that the score orders right,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { auroc, rateAbove, tprAtFpr } from '../../../gpu-worker/evaluate/auroc.ts';
+import { auroc, rateAbove, tprAtFpr } from '../../../shared/maths/auroc.ts';
 
 describe('AUROC', () => {
   it('counts pairs in the right order, a tie for half', () => {
