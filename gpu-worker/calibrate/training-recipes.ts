@@ -103,7 +103,9 @@ export const trainingRecipes: Readonly<Record<VectorDesign, TrainingRecipe>> = {
       {
         adversarial: true,
         mass: 1,
-        sources: [...combine, { kind: 'attack', attack: 'pgd-fixed', share: 1, epsilon: 'each' }],
+        // A quarter of the adversarial rows: with as many as of the other three together, the smallest FGSM falls from 0.956 to
+        // 0.928 on CIFAR-10 while PGD at 8/255 rises from 0.894 to 0.913.
+        sources: [...combine, { kind: 'attack', attack: 'pgd-fixed', share: 1 / 3, epsilon: 'each' }],
       },
     ],
   },
