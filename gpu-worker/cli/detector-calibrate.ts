@@ -49,7 +49,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly sequentialCopies?: number;
   readonly acceptShifts?: boolean;
   readonly budgets: readonly number[];
-  readonly adversarial: readonly string[];
+  readonly adversarial?: readonly string[];
   readonly seed: number;
   readonly detectorVersion: string;
   readonly out: string;

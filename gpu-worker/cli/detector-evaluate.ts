@@ -27,8 +27,8 @@ interface EvaluateOptions {
   readonly images: number;
   readonly seed: number;
   readonly noiseKey?: string;
-  readonly attack: readonly AttackName[];
-  readonly adversarial: readonly string[];
+  readonly attack?: readonly AttackName[];
+  readonly adversarial?: readonly string[];
   readonly epsilon?: number;
   readonly out?: string;
   readonly examples?: string;
@@ -62,8 +62,7 @@ export function detectorEvaluateCommand(): Command {
     .option(
       '--attack <name>',
       `attack, may be repeated: ${attackNames.join(', ')}`,
-      (text, before: AttackName[]) => [...before, one(text)],
-      [],
+      (text, before: AttackName[] = []) => [...before, one(text)],
     )
     .option(
       '--epsilon <number>',
@@ -99,7 +98,7 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
       {
         images: options.images,
         seed: options.seed,
-        attacks: options.attack.length > 0 || foreign.length > 0 ? options.attack : attacksDefault,
+        attacks: options.attack ?? (foreign.length > 0 ? [] : attacksDefault),
         epsilon: options.epsilon ?? artefact.plan.noise[0]?.epsilon ?? epsilonDefault,
       },
       display.onStage,

@@ -49,14 +49,14 @@ interface TableCommandOptions extends DatasetOptions {
   readonly sequentialCopies?: number;
   readonly baseline?: readonly BaselineName[];
   readonly layer?: readonly string[];
-  readonly neuronTensor: readonly string[];
+  readonly neuronTensor?: readonly string[];
   readonly timeInputs: number;
   readonly matrix?: readonly VectorDesign[];
   readonly matrixSource?: readonly SmallestAttack[];
   readonly out?: string;
   readonly html?: string;
   readonly examples?: string;
-  readonly adversarial: readonly string[];
+  readonly adversarial?: readonly string[];
   readonly json?: boolean;
 }
 

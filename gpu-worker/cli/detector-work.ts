@@ -43,7 +43,7 @@ export interface DetectorWorkOptions {
   /** Whether the plan gets the taps that a design on neurons reads; an artefact's plan has them. */
   readonly neurons?: boolean;
   /** Tensors of those taps: see `withUnitTaps`. */
-  readonly neuronTensors?: readonly string[];
+  readonly neuronTensors?: readonly string[] | undefined;
 }
 
 /**

@@ -25,7 +25,7 @@ export async function openNoiseKeyFile(path: string): Promise<NoiseKeyFile> {
   const text = isNew ? randomBytes(noiseKeyBytes).toString('hex') : (await readInput(path)).toString('utf8');
   const hex = text.trim();
   return {
-    key: await importNoiseKeyHex(hex),
+    key: await keyOfFile(path, hex),
     hex,
     isNew,
     keep: async () => {
@@ -41,7 +41,17 @@ export async function openNoiseKeyFile(path: string): Promise<NoiseKeyFile> {
  */
 export async function readNoiseKey(path: string | undefined): Promise<NoiseKey | undefined> {
   if (path === undefined) return undefined;
-  return importNoiseKeyHex((await readInput(path)).toString('utf8').trim());
+  return keyOfFile(path, (await readInput(path)).toString('utf8'));
+}
+
+/** @throws GuardError `invalid_config` that names the file, since a command may read several */
+async function keyOfFile(path: string, hex: string): Promise<NoiseKey> {
+  try {
+    return await importNoiseKeyHex(hex.trim());
+  } catch (cause) {
+    if (!(cause instanceof GuardError)) throw cause;
+    throw new GuardError(cause.code, `${path}: ${cause.message}`, { cause });
+  }
 }
 
 /** The plan with its transforms drawn by a key; as it is where there is none. */

@@ -38,8 +38,8 @@ export interface PlanOptions {
   readonly transforms?: TransformPresetName;
   readonly bankRows: number;
   readonly range: [number, number];
-  readonly tap: readonly string[];
-  readonly neuronTensor: readonly string[];
+  readonly tap?: readonly string[];
+  readonly neuronTensor?: readonly string[];
 }
 
 /** What a plan is for, where that decides what the options leave open. */
@@ -74,7 +74,7 @@ export function addPlanOptions(command: Command): Command {
     )
     .option('--bank-rows <count>', 'noise rows that the compiled graph carries', positiveInteger, 256)
     .option('--range <low,high>', 'lowest and highest valid value of the input', numberPair, [0, 1])
-    .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect, []);
+    .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect);
 }
 
 /** Adds the option that names the tensors of a design on neurons. */
@@ -83,7 +83,6 @@ export function addNeuronOption(command: Command): Command {
     '--neuron-tensor <tensor>',
     'tensor that a vector design on neurons reads, may be repeated; by default the ends of all layers that every path runs through',
     collect,
-    [],
   );
 }
 
@@ -91,7 +90,7 @@ export function addNeuronOption(command: Command): Command {
 export function planOfOptions(options: PlanOptions, { design, channels }: PlanPurpose): ExtractionPlan {
   const { noise: family, epsilon, bankRows: rows } = options;
   const reads = designReads[design];
-  if (options.neuronTensor.length > 0 && !reads.neurons) {
+  if (options.neuronTensor !== undefined && !reads.neurons) {
     throw new GuardError('invalid_config', `--neuron-tensor is not read by the vector design ${design}`);
   }
   const copies = options.copies ?? (reads.noise ? noiseCopiesDefault : 0);
@@ -101,7 +100,7 @@ export function planOfOptions(options: PlanOptions, { design, channels }: PlanPu
     input_range: options.range,
     noise: copies === 0 ? [] : [{ family, epsilon, rows, copies }],
     transforms: preset === undefined ? [] : transformPresets[preset],
-    taps: options.tap.map((tensor) => ({ kind: 'layer', tensor })),
+    taps: (options.tap ?? []).map((tensor) => ({ kind: 'layer', tensor })),
   });
 }
 
@@ -164,7 +163,6 @@ export function addForeignOption(command: Command): Command {
     '--adversarial <file>',
     'examples of Foolbox, ART or AutoAttack as .npz (x, optional y and ok) or .npy; may be repeated',
     collect,
-    [],
   );
 }
 
@@ -173,7 +171,10 @@ export function addForeignOption(command: Command): Command {
  * @throws GuardError `invalid_dataset`
  */
 export async function foreignOfOptions(
-  { adversarial, layout = 'nchw' }: { readonly adversarial: readonly string[]; readonly layout?: Layout },
+  {
+    adversarial = [],
+    layout = 'nchw',
+  }: { readonly adversarial?: readonly string[]; readonly layout?: Layout },
   model: { readonly inputShape: readonly number[]; readonly range: readonly [number, number] },
 ): Promise<ForeignExamples[]> {
   return Promise.all(adversarial.map((path) => loadForeignExamples(path, { layout, ...model })));
@@ -255,7 +256,8 @@ function numberPair(text: string): [number, number] {
   return [low, high];
 }
 
-function collect(text: string, before: readonly string[]): string[] {
+/** Without a default of its own: an empty list would stand in the help. */
+function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 
