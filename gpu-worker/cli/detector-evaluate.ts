@@ -62,7 +62,7 @@ export function detectorEvaluateCommand(): Command {
     .option(
       '--attack <name>',
       `attack, may be repeated: ${attackNames.join(', ')}`,
-      (text, before: AttackName[] = []) => [...before, one(text)],
+      (text, before: readonly AttackName[] | undefined) => [...(before ?? []), one(text)],
     )
     .option(
       '--epsilon <number>',
