@@ -23,6 +23,8 @@ export interface ScoreCall {
   readonly artefactKey: string;
   /** `sha256:…` of the artefact's bytes: the detector Worker refuses to score with any other. */
   readonly artefactDigest: string;
+  /** Which stage of its sequential test scores; the full test where it is not given. */
+  readonly stage?: number;
   readonly vectors: Float64Array;
   readonly rows: number;
 }

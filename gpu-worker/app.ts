@@ -17,7 +17,7 @@ import { answerInference } from './answer-inference.ts';
 import { bearerToken } from './bearer-token.ts';
 import type { EngineInfo } from './engine/engine.ts';
 import { type ServerMetrics, serverMetrics } from './metrics.ts';
-import type { ServedModel } from './served-model.ts';
+import { type ServedModel, wholeVersion } from './served-model.ts';
 
 /** What the server serves, and to whom. */
 export interface OipAppOptions {
@@ -89,7 +89,10 @@ function addMetadataRoutes(app: App, options: OipAppOptions, metrics: ServerMetr
     const { text, contentType } = await metrics.expose();
     return new Response(text, { headers: { 'content-type': contentType } });
   });
-  const metadata = (context: AppContext) => context.json(modelMetadata(findModel(context, models)));
+  const metadata = (context: AppContext) => {
+    const model = findModel(context, models);
+    return context.json(modelMetadata(model, versionsOf(model, models)));
+  };
   app.get('/v2/models/:model', metadata);
   app.get('/v2/models/:model/versions/:version', metadata);
   const ready = (context: AppContext) => {
@@ -133,16 +136,31 @@ function addInferenceRoutes(app: App, { models, deadlineMs }: OipAppOptions, met
 
 function findModel(context: AppContext, models: readonly ServedModel[]): ServedModel {
   const { model: name = '', version } = context.req.param();
-  const model = models.find((served) => served.name === name);
-  if (model === undefined)
+  const named = models.filter((served) => served.name === name);
+  if (named.length === 0) {
     throw new GuardError('unknown_model', `no model ${JSON.stringify(name)} is served`);
-  if (version !== undefined && version !== model.version) {
-    throw new GuardError('unknown_model', `model ${name} has version ${model.version} only`);
+  }
+  const versions = versionsOf(named[0], models);
+  // Who names no version means the whole model, and any part of it where there is nothing else to look at.
+  const asked = version ?? (versions.includes(wholeVersion) ? wholeVersion : versions[0]);
+  const model = named.find((served) => served.version === asked);
+  if (model === undefined) {
+    const said =
+      versions.length === 1 ? `version ${versions[0]} only` : `the versions ${versions.join(', ')}`;
+    throw new GuardError('unknown_model', `model ${name} has ${said}`);
   }
   return model;
 }
 
-function modelMetadata({ name, version, loaded, parameters }: ServedModel): ModelMetadata {
+/** Versions of the name of a model, sorted. */
+function versionsOf({ name }: ServedModel, models: readonly ServedModel[]): string[] {
+  return models.flatMap((served) => (served.name === name ? [served.version] : [])).sort();
+}
+
+function modelMetadata(
+  { name, loaded, parameters }: ServedModel,
+  versions: readonly string[],
+): ModelMetadata {
   const describe = ({ name, datatype, shape }: (typeof loaded.inputs)[number]) => ({
     name,
     datatype,
@@ -150,7 +168,7 @@ function modelMetadata({ name, version, loaded, parameters }: ServedModel): Mode
   });
   return {
     name,
-    versions: [version],
+    versions: [...versions],
     platform: 'onnxruntime_onnx',
     inputs: loaded.inputs.map(describe),
     outputs: loaded.outputs.map(describe),

@@ -2,7 +2,7 @@
 import { extractionParameters } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
-import { planDigest } from '../shared/noise/plan-digest.ts';
+import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel } from './engine/engine.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
 
@@ -17,8 +17,8 @@ export interface ServedModel {
   readonly rowByRow: boolean;
 }
 
-/** The protocol wants a version; there is one of each model here. */
-const onlyVersion = '1';
+/** The protocol wants a version: of the graph of a whole plan, and of models that are served as they are. */
+export const wholeVersion = '1';
 
 /**
  * Loads a compiled model under the name that it carries.
@@ -26,14 +26,17 @@ const onlyVersion = '1';
  */
 export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Promise<ServedModel> {
   const { model, plan, noise_key_id } = readCompiledModel(bytes);
+  const digest = await planDigest(plan);
   const parameters = {
     [extractionParameters.modelDigest]: model.digest,
     [extractionParameters.compiledDigest]: await sha256Digest(bytes),
     [extractionParameters.noiseKeyId]: noise_key_id,
-    [extractionParameters.planDigest]: await planDigest(plan),
+    [extractionParameters.planDigest]: digest,
   };
   const loaded = await engine.load(bytes);
-  return { name: model.name, version: onlyVersion, loaded, parameters, rowByRow: true };
+  // Graphs of parts of a plan share their model's name.
+  const version = plan.only === undefined ? wholeVersion : partVersion(digest);
+  return { name: model.name, version, loaded, parameters, rowByRow: true };
 }
 
 /**
@@ -41,5 +44,5 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
  * @throws GuardError `invalid_model` where the runtime refuses the file
  */
 export async function loadPlainModel(engine: Engine, name: string, bytes: Uint8Array): Promise<ServedModel> {
-  return { name, version: onlyVersion, loaded: await engine.load(bytes), parameters: {}, rowByRow: false };
+  return { name, version: wholeVersion, loaded: await engine.load(bytes), parameters: {}, rowByRow: false };
 }

@@ -44,11 +44,13 @@ async function loadFolder(engine: Engine, folder: string): Promise<ServedModel[]
         throw new GuardError(code, `${file}: ${message}`, { cause: thrown });
       },
     );
-    const other = fileOfName.get(model.name);
+    const key = JSON.stringify([model.name, model.version]);
+    const other = fileOfName.get(key);
     if (other !== undefined) {
-      throw new GuardError('invalid_config', `${other} and ${file} are both named ${model.name}`);
+      const detail = `${other} and ${file} are both version ${model.version} of ${model.name}`;
+      throw new GuardError('invalid_config', detail);
     }
-    fileOfName.set(model.name, file);
+    fileOfName.set(key, file);
     models.push(model);
   }
   return models;

@@ -7,6 +7,7 @@ import {
   verifyArtefact,
 } from '../../shared/detector/artefact-signature.ts';
 import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
+import { type LoadedTest, loadSequentialTest, stagePlan } from '../../shared/detector/sequential-test.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
@@ -25,6 +26,17 @@ export interface LoadedArtefact {
   readonly artefact: DetectorArtefact;
   readonly planDigest: string;
   readonly mlp: Mlp;
+  /** Where the artefact has a sequential test, which then takes the place of the whole plan. */
+  readonly sequential: LoadedSequential | undefined;
+  /** What the guard judges by: of the sequential test where there is one. */
+  readonly threshold: DetectorArtefact['threshold'];
+}
+
+/** A sequential test and the digests of its stages' plans. */
+export interface LoadedSequential {
+  readonly test: LoadedTest;
+  /** One a stage. */
+  readonly planDigests: readonly string[];
 }
 
 interface ArtefactFile {
@@ -96,10 +108,42 @@ async function readArtefact({ key, bytes, trusted }: ArtefactFile): Promise<Load
   ) {
     throw new GuardError('invalid_artefact', 'self_check does not have the shape of the vector');
   }
+  checkScores(mlp, { vectors, scores });
+  return {
+    key,
+    digest: await sha256Digest(bytes),
+    artefact,
+    planDigest: await planDigest(plan),
+    mlp,
+    sequential: await loadSequential(artefact),
+    threshold: artefact.sequential?.threshold ?? artefact.threshold,
+  };
+}
+
+async function loadSequential(artefact: DetectorArtefact): Promise<LoadedSequential | undefined> {
+  if (artefact.sequential === undefined) return undefined;
+  const test = loadSequentialTest(artefact, artefact.sequential);
+  for (const [index, { self_check: check }] of artefact.sequential.stages.entries()) {
+    const { mlp, length } = test.stages[index];
+    if (
+      check.vectors.length !== check.scores.length ||
+      check.vectors.some((vector) => vector.length !== length)
+    ) {
+      throw new GuardError(
+        'invalid_artefact',
+        `the self_check of stage ${index} does not have the shape of its vector`,
+      );
+    }
+    checkScores(mlp, check);
+  }
+  const plans = test.stages.map(({ runs }) => stagePlan(artefact.plan, runs));
+  return { test, planDigests: await Promise.all(plans.map(planDigest)) };
+}
+
+function checkScores(mlp: Mlp, { vectors, scores }: DetectorArtefact['self_check']): void {
   if (!vectors.every((vector, index) => sameScore(mlpScore(mlp, vector), scores[index]))) {
     throw new GuardError('invalid_artefact', 'the detector does not reproduce its self-check');
   }
-  return { key, digest: await sha256Digest(bytes), artefact, planDigest: await planDigest(plan), mlp };
 }
 
 async function readObject(bucket: R2Binding, key: string): Promise<Uint8Array> {

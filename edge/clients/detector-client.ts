@@ -1,6 +1,7 @@
 // Scores vectors in the detector Worker, checks it against the plain TypeScript MLP, and falls back on that.
+import { assert } from '../../shared/assert.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
-import { mlpScore } from '../../shared/detector/mlp.ts';
+import { mlpScore, vectorLength } from '../../shared/detector/mlp.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { DetectorBinding, ScoreAnswer } from '../bindings.ts';
@@ -9,6 +10,8 @@ import { type LoadedArtefact, sameScore } from './artefact-store.ts';
 /** Vectors to score. */
 export interface ScoreVectors {
   readonly loaded: LoadedArtefact;
+  /** Which stage of its sequential test scores; the full test where it is not given. */
+  readonly stage?: number;
   /** Row-major [rows, vector length], finite. */
   readonly vectors: Float64Array;
   readonly rows: number;
@@ -61,10 +64,12 @@ export function detectorClient(
   };
 }
 
-function plainScores({ loaded, vectors, rows }: ScoreVectors): Float64Array {
-  const { length } = loaded.artefact.vector;
+function plainScores({ loaded, stage, vectors, rows }: ScoreVectors): Float64Array {
+  const mlp = stage === undefined ? loaded.mlp : loaded.sequential?.test.stages[stage].mlp;
+  assert(mlp !== undefined, 'a stage is of a sequential test');
+  const length = vectorLength(mlp);
   const scores = Float64Array.from({ length: rows }, (_, row) =>
-    mlpScore(loaded.mlp, vectors.subarray(row * length, (row + 1) * length)),
+    mlpScore(mlp, vectors.subarray(row * length, (row + 1) * length)),
   );
   if (!scores.every(Number.isFinite)) {
     throw new GuardError('detector_unavailable', 'the detector gave a score that is no number');
@@ -74,11 +79,17 @@ function plainScores({ loaded, vectors, rows }: ScoreVectors): Float64Array {
 
 async function askDetector(
   binding: DetectorBinding,
-  { loaded, vectors, rows, timeoutMs }: ScoreVectors,
+  { loaded, stage, vectors, rows, timeoutMs }: ScoreVectors,
 ): Promise<ScoreAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no scores within ${timeoutMs} ms`)), timeoutMs);
-  const call = { artefactKey: loaded.key, artefactDigest: loaded.digest, vectors, rows };
+  const call = {
+    artefactKey: loaded.key,
+    artefactDigest: loaded.digest,
+    ...(stage !== undefined && { stage }),
+    vectors,
+    rows,
+  };
   const scoring = binding.score(call);
   try {
     return await Promise.race([scoring, late]);

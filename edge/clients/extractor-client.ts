@@ -22,6 +22,8 @@ import { readBounded } from './read-bounded.ts';
 /** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
 export interface ExpectedModel {
   readonly name: string;
+  /** Version of the graph where it runs a part of a plan: see `partVersion`; the graph of the whole plan has none. */
+  readonly version?: string;
   readonly modelDigest: string;
   readonly noiseKeyId: string;
   /** Digest of the detector's plan. */
@@ -37,8 +39,8 @@ export interface ExtractionCall {
   readonly shape: readonly number[];
   /** One a row, each of N rows and signs; of none where the plan has no noise. */
   readonly selections: readonly RowSelection[];
-  /** All copies of an input, those without noise too. */
-  readonly copies: number;
+  /** Rows of logits that the graph gives of an input: itself and all copies, or those of a part of the plan. */
+  readonly runs: number;
   readonly classes: number;
   /** Columns of the changes that a plan with taps answers too. */
   readonly changeColumns: readonly Pick<ChangeColumn, 'quantity'>[];
@@ -48,7 +50,7 @@ export interface ExtractionCall {
 
 /** What was extracted. */
 export interface Extraction {
-  /** Row-major [rows, copies + 1, classes], finite; copy 0 is the input. */
+  /** Row-major [rows, runs, classes], finite. */
   readonly logits: Float32Array;
   /** Row-major [rows, changeColumns], finite; undefined where there are no columns. */
   readonly changes: Float32Array | undefined;
@@ -69,13 +71,16 @@ export interface ExtractorClient {
 /** Makes the client of one gpu-worker. */
 export function extractorClient({ url, token }: { url: URL; token: string }): ExtractorClient {
   const authorization = `Bearer ${token}`;
-  const modelUrl = (name: string) => new URL(`v2/models/${encodeURIComponent(name)}`, folderUrl(url));
+  const modelUrl = ({ name, version }: ExpectedModel) => {
+    const part = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
+    return new URL(`v2/models/${encodeURIComponent(name)}${part}`, folderUrl(url));
+  };
   return {
     async extract(call) {
       const remainingMs = call.deadlineAt - Date.now();
       // The unit of Triton's own parameter is microseconds.
       const message = writeBinaryRequest(requestTensors(call), { timeout: Math.max(1, remainingMs) * 1000 });
-      const answer = await askWorker(`${modelUrl(call.expected.name)}/infer`, {
+      const answer = await askWorker(`${modelUrl(call.expected)}/infer`, {
         deadlineAt: call.deadlineAt,
         init: { method: 'POST', headers: { ...message.headers, authorization }, body: message.body },
       });
@@ -83,8 +88,8 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
     },
     async checkServes(expected, deadlineAt) {
       const init = { headers: { authorization } };
-      await askWorker(`${modelUrl(expected.name)}/ready`, { deadlineAt, init });
-      const answer = await askWorker(modelUrl(expected.name).href, { deadlineAt, init });
+      await askWorker(`${modelUrl(expected)}/ready`, { deadlineAt, init });
+      const answer = await askWorker(modelUrl(expected).href, { deadlineAt, init });
       const metadata = modelMetadataSchema.safeParse(parseReply(() => parseJson(answer.bytes)));
       if (!metadata.success) throw badReply('its model metadata is not that of the protocol');
       checkIdentity(metadata.data.parameters ?? {}, expected);
@@ -172,11 +177,11 @@ function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTen
 function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {
   const headerLength = headers.get(headerLengthHeader);
   const rows = call.selections.length;
-  const elementsMax = rows * Math.max((call.copies + 1) * call.classes, call.changeColumns.length);
+  const elementsMax = rows * Math.max(call.runs * call.classes, call.changeColumns.length);
   const reply = parseReply(() => readResponse({ bytes, headerLength }, elementsMax));
   if (reply.model_name !== call.expected.name) throw badReply('another model answered');
   const compiledDigest = checkIdentity(reply.parameters, call.expected);
-  const logits = floatOutput(reply.outputs, compiledTensors.logits, [rows, call.copies + 1, call.classes]);
+  const logits = floatOutput(reply.outputs, compiledTensors.logits, [rows, call.runs, call.classes]);
   return { logits, changes: readChanges(reply.outputs, call), compiledDigest };
 }
 

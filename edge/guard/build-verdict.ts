@@ -27,10 +27,10 @@ export function scoredVerdict(
   { scored, loaded, noiseKeyId }: { scored: ScoredInput; loaded: LoadedArtefact; noiseKeyId: string },
 ): Verdict {
   const rows = scored.rows.map(
-    ({ score, threshold, inputDigest }, row): RowVerdict & { threshold: number } => {
+    ({ score, threshold, forwards, inputDigest }, row): RowVerdict & { threshold: number } => {
       // Written so that a score that is no number could never be a pass.
       const verdict = score <= threshold ? 'allow' : 'block';
-      return { row, verdict, score, threshold, input_digest: inputDigest };
+      return { row, verdict, score, threshold, forwards, input_digest: inputDigest };
     },
   );
   // Rows may have thresholds of their own: what is said of the request is said of the row nearest to a refusal.
@@ -49,7 +49,12 @@ export function scoredVerdict(
     reasons: blocked ? ['nccr.above_threshold'] : [],
     failure: null,
     rows,
-    detector: { ...detector, compiled_digest: scored.compiledDigest, scorer: scored.scorer },
+    detector: {
+      ...detector,
+      compiled_digest: scored.compiledDigest,
+      ...(scored.stageDigests && { stage_digests: [...scored.stageDigests] }),
+      scorer: scored.scorer,
+    },
     timings_ms: { extract: scored.extractMs, decide: scored.decideMs, total: head.totalMs },
     taxonomy: blocked ? blockTaxonomy : [],
   };
@@ -87,7 +92,7 @@ function common({ id, requestId, traceId, mode }: VerdictHead) {
 }
 
 function describeThreshold(loaded: LoadedArtefact | undefined) {
-  const threshold = loaded?.artefact.threshold;
+  const threshold = loaded?.threshold;
   return {
     threshold: threshold?.value ?? null,
     target_fpr: threshold?.target_fpr ?? null,

@@ -1,6 +1,7 @@
 // Whether every model that is guarded can get a verdict now.
 import { asGuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
+import { partVersion } from '../../shared/noise/plan-digest.ts';
 import type { GuardedModel } from '../config.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
@@ -42,19 +43,26 @@ export async function checkReadiness(
 async function checkModel(model: GuardedModel, services: GuardServices) {
   const deadlineAt = Date.now() + readinessTimeoutMs;
   const loaded = await loadDetector({ model, deadlineAt }, services);
-  const { artefact, planDigest } = loaded;
+  const { artefact, planDigest, sequential } = loaded;
   const { digest: modelDigest } = artefact.model;
-  await services.extractor.checkServes(
-    { name: model.name, modelDigest, noiseKeyId: services.noiseKey.id, planDigest },
-    deadlineAt,
-  );
+  const expected = { name: model.name, modelDigest, noiseKeyId: services.noiseKey.id };
+  const graphs =
+    sequential === undefined
+      ? [{ ...expected, planDigest }]
+      : sequential.planDigests.map((digest) => {
+          return { ...expected, planDigest: digest, version: partVersion(digest) };
+        });
+  await Promise.all(graphs.map((graph) => services.extractor.checkServes(graph, deadlineAt)));
   // Also warms the detector Worker, so that the first request does not pay for its start.
-  const vectors = Float64Array.from(artefact.self_check.vectors[0]);
-  const { scorer } = await services.detector.score({
-    loaded,
-    vectors,
-    rows: 1,
-    timeoutMs: readinessTimeoutMs,
-  });
-  return scorer;
+  const checks = artefact.sequential?.stages.map(({ self_check: check }, stage) => ({ check, stage })) ?? [
+    { check: artefact.self_check },
+  ];
+  const scorers = await Promise.all(
+    checks.map(async ({ check, ...stage }) => {
+      const vectors = Float64Array.from(check.vectors[0]);
+      const call = { loaded, ...stage, vectors, rows: 1, timeoutMs: readinessTimeoutMs };
+      return (await services.detector.score(call)).scorer;
+    }),
+  );
+  return scorers.find((scorer) => scorer === 'typescript') ?? scorers[0];
 }

@@ -7,6 +7,8 @@ const durationBuckets = [
 ];
 /** Scores are differences of two logits: most lie within ±20. */
 const scoreBuckets = [-20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20];
+/** A sequential test may end after one forward pass; a plan has 64 copies at most. */
+const forwardsBuckets = [1, 2, 3, 4, 5, 7, 9, 17, 33, 65];
 
 /** Every metric that the edge counts; labels hold configured names and codes, never what a caller sent. */
 export interface GuardMetrics {
@@ -16,6 +18,7 @@ export interface GuardMetrics {
   readonly pending: Gauge;
   readonly durations: Histogram<'stage'>;
   readonly scores: Histogram<'model'>;
+  readonly forwards: Histogram<'model'>;
   readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
   readonly fallbacks: Counter<'model'>;
   readonly auditFailures: Counter;
@@ -63,6 +66,13 @@ export function guardMetrics(): GuardMetrics {
       help: 'Highest score of each scored request; a drift of clean scores means that the threshold is no longer valid.',
       labelNames: ['model'],
       buckets: scoreBuckets,
+      registers,
+    }),
+    forwards: new Histogram({
+      name: 'guard_forwards',
+      help: 'Rows that the protected model was run over for the score of one row, that row itself among them.',
+      labelNames: ['model'],
+      buckets: forwardsBuckets,
       registers,
     }),
     detectors: new Gauge({

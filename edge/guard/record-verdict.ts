@@ -22,6 +22,9 @@ export async function recordVerdict(
     metrics.durations.observe({ stage: 'decide' }, verdict.timings_ms.decide / 1000);
   }
   if (verdict.score !== null) metrics.scores.observe({ model: model.name }, verdict.score);
+  for (const { forwards } of verdict.rows) {
+    if (forwards !== undefined) metrics.forwards.observe({ model: model.name }, forwards);
+  }
   try {
     await audit.write({ verdict, model: model.name, requestDigest: await sha256Digest(body) });
   } catch (cause) {

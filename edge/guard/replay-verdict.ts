@@ -57,7 +57,12 @@ export async function replayVerdict(
     throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
   }
   const scored = await scoreInput({ loaded, input, deadlineAt, only: scorer }, services);
-  if (scored.compiledDigest !== detector.compiled_digest) {
+  const { stageDigests = [] } = scored;
+  // Stages that only one of the two had to run say nothing.
+  const sameStages = (detector.stage_digests ?? []).every(
+    (digest, stage) => stageDigests[stage] === undefined || stageDigests[stage] === digest,
+  );
+  if (scored.compiledDigest !== detector.compiled_digest || !sameStages) {
     throw new GuardError('conflict', 'the verdict was made with another compiled model');
   }
   for (const [row, { inputDigest }] of scored.rows.entries()) {

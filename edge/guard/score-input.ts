@@ -10,10 +10,11 @@ import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { Extraction } from '../clients/extractor-client.ts';
 import type { GuardServices } from './guard-services.ts';
+import { scoreStages } from './score-stages.ts';
 import { rowOf, type ValidInput } from './validate-input.ts';
 
 /** Longest wait for the detector Worker: a cold one starts in about 0.6 s, and the fallback has its scores at hand. */
-const detectorTimeoutMsMax = 1_000;
+export const detectorTimeoutMsMax = 1_000;
 
 /** What is scored, with what, and until when. */
 export interface ScoreInput {
@@ -30,6 +31,8 @@ export interface ScoredRow {
   readonly score: number;
   /** The one that applies to this row: of its predicted class, or of all. */
   readonly threshold: number;
+  /** Rows that the protected model was run over for it, the input itself among them. */
+  readonly forwards: number;
   readonly inputDigest: string;
 }
 
@@ -37,7 +40,10 @@ export interface ScoredRow {
 export interface ScoredInput {
   readonly rows: readonly ScoredRow[];
   readonly scorer: Scorer;
+  /** Of the graph of the whole plan, or of the first stage. */
   readonly compiledDigest: string;
+  /** Of the graphs of all stages of a sequential test that were run. */
+  readonly stageDigests?: readonly string[];
   readonly extractMs: number;
   readonly decideMs: number;
 }
@@ -57,12 +63,17 @@ export async function scoreInput(
   const selections = await Promise.all(
     Array.from({ length: input.rows }, (_, row) => selectRows(noiseKey, artefact.plan, rowOf(input, row))),
   );
+  const { sequential } = loaded;
+  if (sequential !== undefined) {
+    const call = { loaded: { ...loaded, sequential }, input, selections, deadlineAt, only };
+    return scoreStages(call, { noiseKey, extractor, detector });
+  }
   const extraction = await extractor.extract({
     expected: { name, modelDigest, noiseKeyId: noiseKey.id, planDigest },
     inputs: input.values,
     shape: input.shape,
     selections,
-    copies: planCopies(artefact.plan),
+    runs: planCopies(artefact.plan) + 1,
     classes: artefact.model.classes,
     changeColumns: changeColumns(artefact.plan),
     deadlineAt,
@@ -78,7 +89,8 @@ export async function scoreInput(
   return {
     rows: selections.map(({ inputDigest }, row) => ({
       score: scores.values[row],
-      threshold: rowThreshold(artefact.threshold, predictedClass(extraction, { loaded, row })),
+      threshold: rowThreshold(loaded.threshold, predictedClass(extraction, { loaded, row })),
+      forwards: planCopies(artefact.plan) + 1,
       inputDigest,
     })),
     scorer: scores.scorer,

@@ -25,22 +25,22 @@ import type { LabelledScores } from './class-thresholds.ts';
 import { conformalPromise } from './conformal-promise.ts';
 import {
   designVectors,
-  type ExtractedRows,
   type Extractor,
   extractRows,
   predictedLabels,
   type RowVectors,
 } from './extract-rows.ts';
+import {
+  type ExtractedPool,
+  extractedPools,
+  poolVectors,
+  splitForActivations,
+  wrongRows,
+} from './extracted-pools.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { fitSequentialTest } from './fit-sequential-test.ts';
-import {
-  correctRows,
-  type MadeInputs,
-  poolInputs,
-  type StageProgress,
-  wrongForeign,
-} from './training-inputs.ts';
-import { recipeAttacks, type TrainingSource, trainingRecipes } from './training-recipes.ts';
+import { correctRows, type StageProgress } from './training-inputs.ts';
+import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 
 /** What a calibration is made from. */
 export interface CalibrationInputs {
@@ -76,10 +76,6 @@ export interface CalibrationOptions {
 /** Vectors that an artefact carries so that whoever loads it can check its own arithmetic, and the numbers in all of them. */
 const selfCheckVectors = 16;
 const selfCheckNumbers = 4096;
-/** Share of the training images that the activations' Gaussians are fitted to. */
-export const gaussianShare = 1 / 3;
-/** Stages are small perceptrons, each fitted several times. */
-export const stageTraining = { steps: 1500, batch: 128 };
 
 /**
  * Calibrates a detector for one model.
@@ -103,7 +99,7 @@ export async function calibrateDetector(
   checkDataset(dataset, { inputShape: target.inputShape, classes: target.classes });
   const [trainingSet, thresholdSet] = splitDataset(dataset, options);
   const correct = await correctRows(target, trainingSet);
-  const sets = sequential === undefined ? [correct] : splitForActivations(correct);
+  const sets = sequential === undefined ? [correct] : splitForActivations(correct, target.classes);
   const made: ExtractedPool[][] = [];
   for (const [index, set] of sets.entries()) {
     // Foreign examples belong to no image that is known here: they stand with the first set.
@@ -128,14 +124,13 @@ export async function calibrateDetector(
         unseenPools: made[0],
         seenPools: made[1],
         gaussianRows: made[1][0].parts[0],
+        wrongRows: await wrongRows({ extractor, target }, trainingSet),
         thresholdRows: threshold,
       },
-      { ...options, ...sequential, training: { ...recipe.training, ...stageTraining } },
+      { ...options, ...sequential, full: mlp, hidden: recipe.hidden, training: recipe.training ?? {} },
       onStage,
     ),
   };
-  const count = (side: boolean) =>
-    pools.filter(({ adversarial }) => adversarial === side).reduce((sum, pool) => sum + poolCount(pool), 0);
   const labelled = { mlp, vectors, scores, predicted: predictedLabels(threshold) };
   const artefact = artefactOf(labelled, extractor, options);
   const shifted = { extractor, target, dataset: thresholdSet, mlp, threshold: artefact.threshold };
@@ -149,8 +144,8 @@ export async function calibrateDetector(
       training: {
         images: trainingSet.labels.length,
         digest: datasetDigest(trainingSet),
-        clean: count(false),
-        adversarial: count(true),
+        clean: sideCount(pools, false),
+        adversarial: sideCount(pools, true),
       },
       threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
       attacks: foreign.length > 0 ? foreign.map(({ name }) => `foreign:${name}`) : recipeAttacks(recipe),
@@ -166,72 +161,10 @@ function requireNoNeurons(design: VectorDesign): void {
   throw new GuardError('invalid_config', detail);
 }
 
-/** Vectors of every pool, of all sets together. */
-function poolVectors(made: readonly (readonly ExtractedPool[])[], design: VectorDesign): PoolVectors[] {
-  return made[0].map(({ adversarial, mass }, pool) => {
-    const parts = made.flatMap((set) => set[pool].parts);
-    const sources = made.flatMap((set) => set[pool].sources);
-    return { adversarial, mass, sources, parts: parts.map((rows) => designVectors(rows, design)) };
-  });
-}
-
-/** Splits the training images: those behind all rows of the first stage, and those that the activations' Gaussians are of. */
-function splitForActivations(dataset: Dataset): [Dataset, Dataset] {
-  const count = dataset.labels.length;
-  const gaussians = Math.max(1, Math.round(gaussianShare * count));
-  const rows = Array.from({ length: count }, (_, row) => row);
-  return [
-    selectDatasetRows(dataset, rows.slice(0, count - gaussians)),
-    selectDatasetRows(dataset, rows.slice(count - gaussians)),
-  ];
-}
-
-/** Rows of one pool, extracted. */
-interface ExtractedPool {
-  readonly adversarial: boolean;
-  readonly mass: number;
-  readonly parts: readonly ExtractedRows[];
-  /** What each part was made by; none of foreign examples. */
-  readonly sources: readonly TrainingSource[];
-}
-
-/** Makes the inputs of the recipe's pools from a set of images and extracts them. */
-async function extractedPools(
-  {
-    extractor,
-    target,
-    dataset,
-    foreign,
-    run,
-  }: Required<Pick<CalibrationInputs, 'extractor' | 'target' | 'dataset'>> &
-    Pick<CalibrationInputs, 'run'> & {
-      readonly foreign: { readonly examples: readonly ForeignExamples[]; readonly extracts: boolean };
-    },
-  { design, budgets, seed }: CalibrationOptions,
-  onStage: StageProgress,
-): Promise<ExtractedPool[]> {
-  const { examples, extracts } = foreign;
-  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
-  const context = { target, dataset, budgets, noise, seed, made: new Map<string, MadeInputs>(), run };
-  const own = trainingRecipes[design].pools.filter(
-    ({ adversarial }) => !adversarial || examples.length === 0,
-  );
-  const made = await poolInputs(own, context, onStage);
-  const filled = made.map((pool) => ({ ...pool, parts: pool.parts.map(({ inputs }) => inputs) }));
-  if (examples.length > 0) {
-    const parts = extracts ? await Promise.all(examples.map((one) => wrongForeign(target, one))) : [];
-    filled.push({ adversarial: true, mass: 1, sources: [], parts });
-  }
-  const pools: ExtractedPool[] = [];
-  for (const { adversarial, mass, parts, sources } of filled) {
-    const rows: ExtractedRows[] = [];
-    for (const inputs of parts) {
-      const stage = `extract ${adversarial ? 'adversarial' : 'clean'}`;
-      rows.push(await extractRows(extractor, inputs, (share) => onStage(stage, share)));
-    }
-    pools.push({ adversarial, mass, sources, parts: rows });
-  }
-  return pools;
+function sideCount(pools: readonly PoolVectors[], side: boolean): number {
+  return pools
+    .filter(({ adversarial }) => adversarial === side)
+    .reduce((sum, pool) => sum + poolCount(pool), 0);
 }
 
 /**

@@ -7,6 +7,8 @@ export interface StageScores {
   readonly adversarial: boolean;
   /** Whether the budget is of these rows: clean inputs as they come. */
   readonly isPlain: boolean;
+  /** Whether the rows only count in the budget, as inputs do that the model gets wrong: no attack starts from them. */
+  readonly isCostOnly?: boolean;
   /** One a stage, each [rows]; by perceptrons that were not trained on the row. */
   readonly scores: readonly Float64Array[];
 }
@@ -32,9 +34,6 @@ const rowsMax = 1000;
 /** Steps by which the share of clean rows that end at a stage as clean is raised, and its highest value. */
 const shareSteps = [0.05, 0.1, 0.2];
 const shareMax = 0.95;
-/** How much the source that loses most counts beside the mean of all. */
-const worstShare = 0.5;
-
 /**
  * Chooses the bounds. Upper ones are high quantiles of the clean rows' scores. Lower ones are raised step by step, each time
  * where the area under the ROC curve loses least for what the step saves, until the budget holds.
@@ -47,8 +46,11 @@ const worstShare = 0.5;
 export function chooseDoubt(all: readonly StageScores[], options: DoubtOptions): Doubt[] {
   const { copies, copiesMean, upperRate } = options;
   const sources = all.map(thinOut).filter(({ scores }) => scores[0].length > 0);
-  const clean = sources.filter(({ adversarial }) => !adversarial);
-  assert(clean.length > 0 && clean.length < sources.length, 'a choice needs clean and adversarial rows');
+  const clean = sources.filter(({ adversarial, isCostOnly }) => !adversarial && !isCostOnly);
+  assert(
+    clean.length > 0 && sources.some(({ adversarial }) => adversarial),
+    'a choice needs clean and adversarial rows',
+  );
   const stages = copies.length - 1;
   const ascending = Array.from({ length: stages }, (_, stage) =>
     Float64Array.from(clean.flatMap(({ scores }) => [...scores[stage]])).sort(),
@@ -60,7 +62,13 @@ export function chooseDoubt(all: readonly StageScores[], options: DoubtOptions):
       lower: share === 0 ? Number.NEGATIVE_INFINITY : quantile(stage, share),
       upper: quantile(stage, 1 - upperRate),
     }));
-  const measure = (shares: readonly number[]) => measureBounds(sources, bounds(shares), copies);
+  const whole = measureBounds(sources, bounds(Array.from({ length: stages }, () => 0)), copies);
+  const measure = (shares: readonly number[]) => {
+    const { areas, cost } = measureBounds(sources, bounds(shares), copies);
+    const gains = areas.map((area, source) => area - whole.areas[source]);
+    // The source that loses most counts as much as the mean of all.
+    return { worth: gains.reduce((sum, gain) => sum + gain, 0) / gains.length + Math.min(...gains), cost };
+  };
   const none = Array.from({ length: stages }, () => 0);
   let chosen = { shares: none, ...measure(none) };
   while (chosen.cost > copiesMean) {
@@ -113,14 +121,15 @@ function measureBounds(
   sources: readonly StageScores[],
   bounds: readonly Doubt[],
   copies: readonly number[],
-): { worth: number; cost: number } {
+): { areas: number[]; cost: number } {
   const ended = sources.map((source) => ({ source, ...endScores(source.scores, bounds) }));
-  const clean = ended.filter(({ source }) => !source.adversarial);
-  const cleanEnds = clean.flatMap(({ ends }) => [...ends]);
+  const cleanEnds = ended
+    .filter(({ source }) => !source.adversarial && !source.isCostOnly)
+    .flatMap(({ ends }) => [...ends]);
   const areas = ended.filter(({ source }) => source.adversarial).map(({ ends }) => auroc(ends, cleanEnds));
-  const plain = clean.filter(({ source }) => source.isPlain).flatMap(({ stages }) => [...stages]);
+  const plain = ended.filter(({ source }) => source.isPlain).flatMap(({ stages }) => [...stages]);
   return {
-    worth: areas.reduce((sum, area) => sum + area, 0) / areas.length + worstShare * Math.min(...areas),
+    areas,
     cost: plain.reduce((sum, stage) => sum + copies[stage], 0) / plain.length,
   };
 }

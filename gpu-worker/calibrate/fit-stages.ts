@@ -1,6 +1,7 @@
 // Fits the scorers of a sequential test and the order of its transforms, from rows of which every copy was run.
 
-import { type CopiesPlan, planNoiseCopies } from '../../shared/contracts/extraction.ts';
+import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import { type CopiesPlan, planCopies, planNoiseCopies } from '../../shared/contracts/extraction.ts';
 import type { ActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import type { Mlp } from '../../shared/detector/mlp.ts';
 import { stageVector, stageVectorLength } from '../../shared/detector/sequential-test.ts';
@@ -23,6 +24,10 @@ export interface StagePool {
 /** What every fit of one test shares. */
 export interface StageFit {
   readonly gaussian: ActivationGaussian;
+  /** The full test: its design, its perceptron and the widths of that one's hidden layers. */
+  readonly design: VectorDesign;
+  readonly full: Mlp;
+  readonly hidden: readonly [number, number];
   readonly training: Pick<TrainingOptions, 'steps' | 'batch' | 'learningRate' | 'learningRateLast'>;
   readonly seed: number;
 }
@@ -37,11 +42,15 @@ export interface FittedStage {
 /** Rows are scored by perceptrons that were trained on the other folds. */
 const folds = 3;
 /** Widths of the first hidden layer, the second having half; the widest that the parameters allow is taken. */
-const widths = [24, 20, 16, 12, 8, 4];
+const widths = [36, 24, 20, 16, 12, 8, 4];
 /** The first stage reads three numbers. */
 const firstWidth = 12;
 /** Transforms that are ordered by what they tell; the others follow in the plan's order. */
 const orderedMax = 3;
+/** Stages read little: a shorter training than that of the full test keeps them from learning rows by heart. */
+const stageTraining = { steps: 3000, batch: 128 };
+/** Sets of transforms are many, and only compared. */
+const orderTraining = { steps: 1500, batch: 128 };
 /** How much the source that a set of transforms tells least of counts beside the mean of all. */
 const worstShare = 0.5;
 
@@ -84,16 +93,17 @@ export function orderTransforms(pools: readonly StagePool[], plan: CopiesPlan, f
 }
 
 /**
- * Fits the scorer of one stage.
+ * Fits the scorer of one stage; the last one is the full test's own, on the scale of the others.
  * @param seen what was run by then
  * @throws Error where a side of the pools has no rows
  */
 export function fitStage(pools: readonly StagePool[], seen: readonly number[], fit: StageFit): FittedStage {
   const vectors = poolVectors(pools, seen, fit);
-  const recipe = {
-    hidden: hiddenWidths(vectors[0].parts[0].length, seen.length === 1),
-    training: fit.training,
-  };
+  const isLast = seen.length === planCopies(pools[0].parts[0].compiled.plan) + 1;
+  const { length } = vectors[0].parts[0];
+  const hidden = isLast ? fit.hidden : hiddenWidths(length, seen.length === 1);
+  const training = isLast ? fit.training : { ...fit.training, ...stageTraining };
+  const recipe = { hidden, training };
   const outside = Array.from({ length: folds }, (_, fold) =>
     fitDetector(
       pick(vectors, (row) => row % folds !== fold),
@@ -109,7 +119,7 @@ export function fitStage(pools: readonly StagePool[], seen: readonly number[], f
   );
   const scale = fitScoreScale(weighted(vectors, scores));
   return {
-    mlp: scaleMlp(fitDetector(vectors, recipe, fit.seed), scale),
+    mlp: scaleMlp(isLast ? fit.full : fitDetector(vectors, recipe, fit.seed), scale),
     scores: scores.map((parts) =>
       parts.map((part) => part.map((score) => scale.slope * score + scale.offset)),
     ),
@@ -136,10 +146,10 @@ function weighted(pools: readonly PoolVectors[], scores: readonly (readonly Floa
 export function stageVectors(
   rows: ExtractedRows,
   seen: readonly number[],
-  gaussian: ActivationGaussian,
+  { gaussian, design }: Pick<StageFit, 'gaussian' | 'design'>,
 ): RowVectors {
   const { plan, model } = rows.compiled;
-  const of = { plan, classes: model.classes, gaussian };
+  const of = { plan, classes: model.classes, design, gaussian };
   const length = stageVectorLength(of, seen);
   const vectors = new Float64Array(rows.count * length);
   for (let row = 0; row < rows.count; row++) {
@@ -148,21 +158,18 @@ export function stageVectors(
   return { count: rows.count, length, vectors };
 }
 
-function poolVectors(
-  pools: readonly StagePool[],
-  seen: readonly number[],
-  { gaussian }: StageFit,
-): PoolVectors[] {
+function poolVectors(pools: readonly StagePool[], seen: readonly number[], fit: StageFit): PoolVectors[] {
   return pools.map(({ adversarial, mass, parts }) => ({
     adversarial,
     mass,
-    parts: parts.map((part) => stageVectors(part, seen, gaussian)),
+    parts: parts.map((part) => stageVectors(part, seen, fit)),
   }));
 }
 
 function setWorth(pools: readonly StagePool[], seen: readonly number[], fit: StageFit): number {
   const vectors = poolVectors(pools, seen, fit);
-  const recipe = { hidden: hiddenWidths(vectors[0].parts[0].length, false), training: fit.training };
+  const training = { ...fit.training, ...orderTraining };
+  const recipe = { hidden: hiddenWidths(vectors[0].parts[0].length, false), training };
   const mlp = fitDetector(
     pick(vectors, (row) => row % 2 === 0),
     recipe,

@@ -1,5 +1,6 @@
 // What a sequential test may read of extracted rows, and where it ends on each.
 import { assert } from '../../shared/assert.ts';
+import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { ActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import { fitActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import {
@@ -24,12 +25,12 @@ export function evidenceOf(rows: ExtractedRows, row: number): StageEvidence {
 }
 
 /** Runs a sequential test over rows of which every copy is there. */
-export function sequentialRows(test: LoadedTest, rows: ExtractedRows): SequentialRows {
+export function sequentialRows(test: LoadedTest, rows: ExtractedRows, design: VectorDesign): SequentialRows {
   const scores = new Float64Array(rows.count);
   const copies = new Uint8Array(rows.count);
   const { plan, model } = rows.compiled;
   for (let row = 0; row < rows.count; row++) {
-    const ended = sequentialScore(test, { plan, classes: model.classes }, evidenceOf(rows, row));
+    const ended = sequentialScore(test, { plan, classes: model.classes, design }, evidenceOf(rows, row));
     scores[row] = ended.score;
     copies[row] = stageCopies(test.stages[ended.stage]);
   }

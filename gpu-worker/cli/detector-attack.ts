@@ -1,6 +1,8 @@
 // `nccr-guard detector attack`: a model and its detector against attackers who know both.
+
 import { Command } from 'commander';
 import type { AttackCard } from '../../shared/contracts/detector-artefact.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { attackCard } from '../evaluate/attack-card.ts';
 import { attackGuardedModel, type GuardAttackReport } from '../evaluate/guard-attack.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
@@ -65,6 +67,11 @@ export function detectorAttackCommand(): Command {
 async function run(path: string, options: AttackOptions): Promise<void> {
   const [model, artefact] = [await readInput(path), await readArtefact(options.detector)];
   await requireModelOf(artefact, model, { detector: options.detector, model: path });
+  if (artefact.sequential !== undefined) {
+    // Its gradients would be those of the full test, and the guard decides by another.
+    const detail = `${options.detector} has a sequential test, which is not attacked: calibrate one without --sequential`;
+    throw new GuardError('invalid_artefact', detail);
+  }
   const dataset = await datasetOfOptions(options);
   const display = progressDisplay({ quiet: options.json === true });
   const { images, budgets, steps, draws, queries, seed } = options;

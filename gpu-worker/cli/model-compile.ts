@@ -1,7 +1,11 @@
 // `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
+import { join, parse } from 'node:path';
 import { Command } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
+import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { stagePlan } from '../../shared/detector/sequential-test.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
@@ -42,7 +46,10 @@ export function modelCompileCommand(): Command {
       '--noise-key <file>',
       'secret of the noise bank, 64 hexadecimal digits; made where there is none',
     )
-    .option('--detector <artefact.json>', 'take the plan of this detector instead of the options below')
+    .option(
+      '--detector <artefact.json>',
+      'take the plan of this detector instead of the options below; of a sequential one a graph a stage is written',
+    )
     .option(
       '--vector <design>',
       'vector design whose copies the plan makes',
@@ -56,39 +63,55 @@ export function modelCompileCommand(): Command {
 
 async function run(path: string, options: CompileOptions): Promise<void> {
   const model = await readInput(path);
-  const wished =
-    options.detector === undefined
-      ? planOfOptions(options, { design: options.vector, channels: modelChannels(model) })
-      : (await readArtefact(options.detector)).plan;
   const noise = await openNoiseKeyFile(options.noiseKey);
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { name, output } = options;
-    const readsNeurons = options.detector === undefined && designReads[options.vector].neurons === true;
-    const plan = readsNeurons
-      ? await withUnitTaps(model, wished, { engine, tensors: options.neuronTensor })
-      : wished;
-    const { bytes, compiled } = await compileModel(model, {
-      name,
-      plan,
-      noiseKey: noise.key,
-      engine,
-      ...(output === undefined ? {} : { output }),
-    });
+    const graphs = await plannedGraphs(options, { model, engine });
+    const compilations = await Promise.all(
+      graphs.map(async ({ plan, out }) => {
+        const made = { name, plan, noiseKey: noise.key, engine, ...(output !== undefined && { output }) };
+        return { out, ...(await compileModel(model, made)) };
+      }),
+    );
     await noise.keep();
-    await writeWhole(options.out, bytes);
-    const summary = { out: options.out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled };
-    if (options.json) console.log(JSON.stringify(summary));
+    const summaries = [];
+    for (const { out, bytes, compiled } of compilations) {
+      await writeWhole(out, bytes);
+      summaries.push({ out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled });
+    }
+    if (options.json) console.log(JSON.stringify(summaries.length === 1 ? summaries[0] : summaries));
     else {
       if (noise.isNew)
         console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
-      const { input_shape, classes } = compiled.model;
+      const { input_shape, classes } = compilations[0].compiled.model;
       console.log(`compiled ${name}: input [${input_shape.join(', ')}], ${classes} classes`);
-      console.log(`wrote ${options.out}, ${bytes.length} bytes, ${summary.digest}`);
+      for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
     }
   } finally {
     await engine.close();
   }
+}
+
+/** The graph of the plan; of a detector with a sequential test one a stage, numbered before the file's ending. */
+async function plannedGraphs(
+  options: CompileOptions,
+  { model, engine }: { model: Uint8Array; engine: Engine },
+): Promise<{ plan: ExtractionPlan; out: string }[]> {
+  const { detector, out } = options;
+  if (detector === undefined) {
+    const wished = planOfOptions(options, { design: options.vector, channels: modelChannels(model) });
+    const readsNeurons = designReads[options.vector].neurons === true;
+    const tapped = { engine, tensors: options.neuronTensor };
+    return [{ plan: readsNeurons ? await withUnitTaps(model, wished, tapped) : wished, out }];
+  }
+  const { plan, sequential } = await readArtefact(detector);
+  if (sequential === undefined) return [{ plan, out }];
+  const { dir, name, ext } = parse(out);
+  return sequential.stages.map(({ runs }, stage) => ({
+    plan: stagePlan(plan, runs),
+    out: join(dir, `${name}.stage-${stage}${ext}`),
+  }));
 }
 
 /** First extent of a model's input: the channels of an image. */

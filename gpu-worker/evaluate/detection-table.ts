@@ -133,7 +133,7 @@ export async function detectionTable(
     const designs = await trainDesigns(inputs, options.designs, train);
     const sequential = await openSequentialTests(
       options.sequential ?? [],
-      { ...inputs, ...options, extractPools, images: correct.labels.length, thresholdSet },
+      { ...inputs, ...options, extractPools, images: correct.labels.length, trainingSet, thresholdSet },
       onStage,
     );
     const methods = [...baselines.methods, ...designs, ...sequential];

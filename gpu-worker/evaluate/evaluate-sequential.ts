@@ -58,7 +58,7 @@ export function evaluateSequential(
   const test = loadSequentialTest(artefact, sequential);
   const { threshold } = sequential;
   const measure = (rows: ExtractedRows) => {
-    const ended = sequentialRows(test, rows);
+    const ended = sequentialRows(test, rows, artefact.vector.design);
     const predicted = predictedLabels(rows);
     const over = ended.scores.map((score, row) => score - rowThreshold(threshold, predicted[row]));
     return { over, copies: ended.copies };

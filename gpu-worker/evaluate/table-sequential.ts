@@ -16,8 +16,16 @@ import {
   stageVector,
 } from '../../shared/detector/sequential-test.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
-import { gaussianShare, stageTraining } from '../calibrate/calibrate-detector.ts';
-import { type ExtractedRows, type Extractor, extractRows, rowChanges } from '../calibrate/extract-rows.ts';
+import type { AttackTarget } from '../attacks/attack-target.ts';
+import {
+  designVectors,
+  type ExtractedRows,
+  type Extractor,
+  extractRows,
+  rowChanges,
+} from '../calibrate/extract-rows.ts';
+import { gaussianShare, wrongRows } from '../calibrate/extracted-pools.ts';
+import { fitDetector, type PoolVectors } from '../calibrate/fit-detector.ts';
 import { fitSequentialTest } from '../calibrate/fit-sequential-test.ts';
 import type { StagePool } from '../calibrate/fit-stages.ts';
 import { narrowPlan, narrowRows } from '../calibrate/narrow-rows.ts';
@@ -50,6 +58,9 @@ export interface SequentialSetting {
   readonly images: number;
   /** Compiled with every copy that the designs read and the tap of the penultimate activation. */
   readonly extractor: Extractor;
+  readonly target: AttackTarget;
+  /** Images of training, those that the model gets wrong included. */
+  readonly trainingSet: Dataset;
   /** Clean inputs that set the threshold. */
   readonly thresholdSet: Dataset;
   /** Compiles and loads the model under another plan. */
@@ -73,21 +84,22 @@ export async function openSequentialTests(
   onStage: StageProgress,
 ): Promise<ScoringMethod[]> {
   if (designs.length === 0) return [];
-  const { extractor, thresholdSet } = setting;
+  const { extractor, target, trainingSet, thresholdSet } = setting;
+  const wrong = await wrongRows({ extractor, target }, trainingSet);
   const allRows = await extractRows(extractor, thresholdSet.inputs, (share) =>
     onStage('extract threshold set', share),
   );
   const methods: ScoringMethod[] = [];
   for (const design of designs) {
     const thresholdRows = designRows(allRows, design);
-    methods.push(await openSequential(design, { ...setting, thresholdRows }, onStage));
+    methods.push(await openSequential(design, { ...setting, thresholdRows, wrongRows: wrong }, onStage));
   }
   return methods;
 }
 
 async function openSequential(
   design: SequentialDesign,
-  setting: SequentialSetting & { readonly thresholdRows: ExtractedRows },
+  setting: SequentialSetting & { readonly thresholdRows: ExtractedRows; readonly wrongRows: ExtractedRows },
   onStage: StageProgress,
 ): Promise<ScoringMethod> {
   const { extractPools, images, seeds, targetFpr, copiesMean, compile, thresholdRows } = setting;
@@ -98,13 +110,20 @@ async function openSequential(
     pools.map((pool) => partPool(pool, design, (origin) => origin >= firstOfGaussians === isOfGaussians));
   const [unseenPools, seenPools] = [part(false), part(true)];
   const { compiled } = thresholdRows;
+  const gaussianRows = seenPools[0].parts[0];
+  const wrong = designRows(setting.wrongRows, design);
+  const vectors = pools.map((pool): PoolVectors => {
+    return { ...pool, parts: pool.parts.map(({ rows }) => designVectors(designRows(rows, design), design)) };
+  });
+  const of = { ...compiled, vector: { design } };
   const tests = seeds.map((seed) => {
+    const full = { full: fitDetector(vectors, recipe, seed), hidden: recipe.hidden, design };
     const test = fitSequentialTest(
-      { compiled, unseenPools, seenPools, gaussianRows: seenPools[0].parts[0], thresholdRows },
-      { seed, targetFpr, copiesMean, training: { ...recipe.training, ...stageTraining } },
+      { compiled, unseenPools, seenPools, gaussianRows, wrongRows: wrong, thresholdRows },
+      { seed, targetFpr, copiesMean, ...full, training: recipe.training ?? {} },
       (stage, share) => onStage(`${stage} of ${sequentialName(design)}`, share),
     );
-    return loadSequentialTest(compiled, test);
+    return loadSequentialTest(of, test);
   });
   const [first] = tests;
   const stages: Extractor[] = [];
@@ -113,11 +132,11 @@ async function openSequential(
     name: sequentialName(design),
     score: async ({ rows }) => {
       const own = designRows(rows, design);
-      return tests.map((test) => sequentialRows(test, own).scores);
+      return tests.map((test) => sequentialRows(test, own, design).scores);
     },
-    meanForwards: ({ rows }) => meanCopies(sequentialRows(first, designRows(rows, design))) + 1,
+    meanForwards: ({ rows }) => meanCopies(sequentialRows(first, designRows(rows, design), design)) + 1,
     scoreAlone: async (input) => {
-      const forwards = await runStages({ test: first, stages, plan: compiled.plan }, input);
+      const forwards = await runStages({ test: first, stages, plan: compiled.plan, design }, input);
       return { forwards, gradients: 0 };
     },
   };
@@ -159,16 +178,21 @@ function partPool(
   };
 }
 
+/** A test with the graph of each stage. */
+interface RunStages {
+  readonly test: LoadedTest;
+  readonly stages: readonly Extractor[];
+  readonly plan: ExtractionPlan;
+  readonly design: SequentialDesign;
+}
+
 /**
  * Judges one input as a guard does: each stage is a run of its own graph, and the next one is run only in doubt.
  * @returns forward passes
  */
-async function runStages(
-  { test, stages, plan }: { test: LoadedTest; stages: readonly Extractor[]; plan: ExtractionPlan },
-  input: Float32Array,
-): Promise<number> {
+async function runStages({ test, stages, plan, design }: RunStages, input: Float32Array): Promise<number> {
   const { input_shape: inputShape, classes } = stages[0].compiled.model;
-  const of = { plan, classes, gaussian: test.gaussian };
+  const of = { plan, classes, design, gaussian: test.gaussian };
   const logits = new Float32Array((planCopies(plan) + 1) * classes);
   let activations = new Float32Array(0);
   const noised = planNoiseCopies(plan);

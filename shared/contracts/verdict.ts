@@ -36,6 +36,8 @@ export const rowVerdictSchema = z.object({
   score: z.number(),
   /** The one that this row was judged by; absent from verdicts of before rows had their own. */
   threshold: z.number().optional(),
+  /** Rows that the protected model was run over for this score, the input itself among them; absent from verdicts of before it was kept. */
+  forwards: z.int().min(1).optional(),
   /** SHA-256 of the row's float32 bytes: selects its noise. */
   input_digest: digestSchema,
 });
@@ -67,7 +69,13 @@ export const verdictSchema = z.object({
       artefact: digestSchema,
       model: z.string(),
       model_digest: digestSchema,
-      compiled_digest: digestSchema.nullable(),
+      compiled_digest: digestSchema
+        .nullable()
+        .describe('Of the compiled graph; of a sequential test that of its first stage.'),
+      stage_digests: z
+        .array(digestSchema)
+        .optional()
+        .describe('Of the compiled graphs of all stages of a sequential test that were run.'),
       noise_key_id: z.string(),
       scorer: z.enum(scorers).nullable(),
     })

@@ -38,10 +38,7 @@ export function fitActivationGaussian({
   classes,
 }: LabelledActivations): ActivationGaussian {
   const count = labels.length;
-  if (count < 2 * classes) {
-    const detail = `the activations of ${classes} classes need at least ${2 * classes} clean inputs, there are ${count}`;
-    throw new GuardError('invalid_dataset', detail);
-  }
+  requireActivations(count, classes);
   const neurons = activations.length / count;
   assertShape(activations, [count, neurons], 'activations');
   const means = classMeans({ activations, labels, classes }, neurons);
@@ -64,6 +61,17 @@ export function fitActivationGaussian({
   for (let index = 0; index < covariance.length; index++) covariance[index] *= 1 - shrinkage;
   for (let index = 0; index < neurons; index++) covariance[index * (neurons + 1)] += sphere;
   return { classes, neurons, means, whitening: inverseOfFactor(covariance, neurons) };
+}
+
+/**
+ * Refuses to fit Gaussians to too few samples.
+ * @throws GuardError `invalid_dataset` where there are fewer than two a class
+ */
+export function requireActivations(count: number, classes: number): void {
+  const needed = 2 * classes;
+  if (count >= needed) return;
+  const detail = `the activations of ${classes} classes need at least ${needed} clean inputs, there are ${count}`;
+  throw new GuardError('invalid_dataset', detail);
 }
 
 /**

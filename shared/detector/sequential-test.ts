@@ -40,6 +40,13 @@ export interface LoadedTest {
   readonly gaussian: ActivationGaussian;
 }
 
+/** The parts of an artefact that its test is read by. */
+export interface TestedArtefact {
+  readonly plan: ExtractionPlan;
+  readonly model: { readonly classes: number };
+  readonly vector: { readonly design: VectorDesign };
+}
+
 /** What is known of one input; what was not run yet may hold anything. */
 export interface StageEvidence {
   /** Row-major [planCopies(plan) + 1, classes]; row 0 is the input. */
@@ -52,6 +59,8 @@ export interface StageEvidence {
 export interface EvidencePlan {
   readonly plan: ExtractionPlan;
   readonly classes: number;
+  /** Of the full test, whose vector the last stage scores. */
+  readonly design: VectorDesign;
 }
 
 /** Where a sequential test ended. */
@@ -66,11 +75,12 @@ export interface SequentialScore {
  * @throws GuardError `invalid_artefact` where its parts do not fit each other or the plan
  */
 export function loadSequentialTest(
-  { plan, model }: { readonly plan: ExtractionPlan; readonly model: { readonly classes: number } },
+  { plan, model, vector }: TestedArtefact,
   test: Pick<SequentialTest, 'activations' | 'stages'>,
 ): LoadedTest {
   const invalid = (detail: string) => new GuardError('invalid_artefact', `sequential: ${detail}`);
   const gaussian = unpackGaussian(test.activations, model.classes);
+  const of = evidencePlan({ plan, model, vector });
   const tap = plan.taps.find(({ kind }) => kind === 'activations');
   if (tap?.kind !== 'activations' || tap.neurons !== gaussian.neurons || plan.taps.length !== 1) {
     throw invalid('the only tap of the plan must be that of its activations');
@@ -85,7 +95,7 @@ export function loadSequentialTest(
     if (isLast !== (stage.doubt === undefined)) throw invalid('every stage but the last leaves doubt');
     const sorted = [...seen].sort((left, right) => left - right);
     if (sorted[0] !== 0) throw invalid('the first stage runs the input itself');
-    const length = stageVectorLength({ plan, classes: model.classes }, sorted);
+    const length = stageVectorLength(of, sorted);
     const mlp = mlpOfArtefact({ ...stage, vector: { length } });
     const { lower, upper } = stage.doubt ?? {};
     return {
@@ -103,9 +113,15 @@ export function loadSequentialTest(
   return { stages, gaussian };
 }
 
+/** What evidence of an artefact's test is read by. */
+export function evidencePlan({ plan, model, vector }: TestedArtefact): EvidencePlan {
+  return { plan, classes: model.classes, design: vector.design };
+}
+
 /** Entries of the vector that is scored once the runs `seen` are known. */
-export function stageVectorLength({ plan, classes }: EvidencePlan, seen: readonly number[]): number {
+export function stageVectorLength({ plan, classes, design }: EvidencePlan, seen: readonly number[]): number {
   if (seen.length === 1) return passEntries;
+  if (isWhole(plan, seen)) return planVectorLength(design, { classes, plan });
   const part = seenPlan(plan, seen);
   return planVectorLength(stageDesign(part), { classes, plan: part }) + marginEntries;
 }
@@ -113,7 +129,7 @@ export function stageVectorLength({ plan, classes }: EvidencePlan, seen: readonl
 /**
  * Assembles the vector of a stage. The first pass gives `ln(m + 0.01)` of the logit margin m and `ln(d + 0.001)` of the
  * Mahalanobis distances d of the penultimate activation to its own class and to the nearest other. Once copies are there the
- * vector is that of their design (`planVector`), and the margin.
+ * vector is that of their design (`planVector`), and the margin; with all of them it is that of the full test.
  *
  * The distances are read in the first stage alone: where there are copies they add nothing (measured on CIFAR-10).
  * @param seen what was run, rising; 0 is among it
@@ -126,7 +142,7 @@ export function stageVector(
   { logits, activations }: StageEvidence,
   seen: readonly number[],
 ): Float64Array {
-  const { plan, classes, gaussian } = of;
+  const { plan, classes, design, gaussian } = of;
   assertShape(logits, [planCopies(plan) + 1, classes], 'logits');
   const input = logits.subarray(0, classes);
   const margin = Math.log(logitMargin(input) + marginFloor);
@@ -134,6 +150,7 @@ export function stageVector(
     const { own, other } = activationDistances(gaussian, input, activations);
     return Float64Array.of(margin, Math.log(own + distanceFloor), Math.log(other + distanceFloor));
   }
+  if (isWhole(plan, seen)) return planVector({ logits, plan, classes }, design);
   const part = seenPlan(plan, seen);
   const values = new Float32Array(seen.length * classes);
   for (const [row, run] of seen.entries()) {
@@ -171,6 +188,10 @@ export function stagePlan(plan: ExtractionPlan, runs: readonly number[]): Extrac
 /** Copies of an input that were run by the end of a stage, without the input itself. */
 export function stageCopies({ seen }: Pick<TestStage, 'seen'>): number {
   return seen.length - 1;
+}
+
+function isWhole(plan: CopiesPlan, seen: readonly number[]): boolean {
+  return seen.length === planCopies(plan) + 1;
 }
 
 /** The part of a plan whose copies were run. */

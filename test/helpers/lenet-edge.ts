@@ -18,6 +18,8 @@ export interface LenetEdge extends LenetGuard {
   readonly edge: RunningEdge;
   readonly upstream: FixtureServer;
   readonly served: ServedModel;
+  /** Graphs of the parts of the plan, in their order. */
+  readonly servedParts: readonly ServedModel[];
   /** Calls the edge with its token and a JSON content type. */
   call(path: string, init?: { readonly method: string; readonly body: string }): Promise<Response>;
   stop(): Promise<void>;
@@ -31,11 +33,12 @@ export async function startLenetEdge({
   const engine = await createOrtEngine({ workers: 1 });
   const guard = await lenetGuard(engine, { noiseKeyHex, ...options });
   const served = await loadCompiledModel(engine, guard.compiled);
+  const servedParts = await Promise.all(guard.compiledParts.map((bytes) => loadCompiledModel(engine, bytes)));
   const app = createOipApp({
     name: 'gpu-worker',
     version: '0',
     engine: engine.info,
-    models: [served],
+    models: [served, ...servedParts],
     token: gpuWorkerToken,
     deadlineMs: 5_000,
   });
@@ -65,6 +68,7 @@ export async function startLenetEdge({
     edge,
     upstream,
     served,
+    servedParts,
     call: (path, init) => {
       const headers = { authorization: `Bearer ${apiToken}`, 'content-type': 'application/json' };
       return fetch(new URL(path, edge.url), { ...init, headers });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Engine } from '../../gpu-worker/engine/engine.ts';
 import { compileModel } from '../../gpu-worker/extraction/compile-model.ts';
 import { type ExtractionPlan, extractionPlanSchema } from '../../shared/contracts/extraction.ts';
+import { stagePlan } from '../../shared/detector/sequential-test.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { type DetectorFixture, detectorFixture } from './detector-fixture.ts';
 
@@ -19,6 +20,8 @@ export interface LenetGuard {
   readonly name: string;
   /** The compiled model's file. */
   readonly compiled: Uint8Array<ArrayBuffer>;
+  /** Those of the parts. */
+  readonly compiledParts: readonly Uint8Array<ArrayBuffer>[];
   /** A detector whose weights are by hand: its verdicts are not good, but they are always the same. */
   readonly artefact: Uint8Array;
   readonly inputName: string;
@@ -30,16 +33,24 @@ export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | '
   readonly noiseKeyHex: string;
   /** Four copies with noise where it is not given. */
   readonly plan?: ExtractionPlan;
+  /** Parts of the plan that are compiled beside it, each as `only` says. */
+  readonly parts?: readonly (readonly number[])[];
 }
 
 /** Compiles the demo's model and makes a detector for it. */
 export async function lenetGuard(
   engine: Engine,
-  { noiseKeyHex, plan = usualPlan, ...detector }: LenetGuardOptions,
+  { noiseKeyHex, plan = usualPlan, parts = [], ...detector }: LenetGuardOptions,
 ): Promise<LenetGuard> {
   const name = 'mnist-lenet5';
   const noiseKey = await importNoiseKeyHex(noiseKeyHex);
-  const { bytes, compiled } = await compileModel(await readFile(modelFile), { name, plan, noiseKey, engine });
+  const file = await readFile(modelFile);
+  const { bytes, compiled } = await compileModel(file, { name, plan, noiseKey, engine });
+  const compiledParts = await Promise.all(
+    parts.map(async (runs) => {
+      return (await compileModel(file, { name, plan: stagePlan(plan, runs), noiseKey, engine })).bytes;
+    }),
+  );
   const { model } = compiled;
   const artefact = await detectorFixture({
     model: name,
@@ -50,5 +61,12 @@ export async function lenetGuard(
     plan,
     ...detector,
   });
-  return { name, compiled: bytes, artefact, inputName: model.input_name, inputShape: model.input_shape };
+  return {
+    name,
+    compiled: bytes,
+    compiledParts,
+    artefact,
+    inputName: model.input_name,
+    inputShape: model.input_shape,
+  };
 }

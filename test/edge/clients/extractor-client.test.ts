@@ -13,7 +13,7 @@ const call: Omit<ExtractionCall, 'deadlineAt'> = {
   inputs: new Float32Array(4),
   shape: [2, 2],
   selections: [0, 1].map(() => ({ inputDigest: digest('e'), rows: [], signs: [] })),
-  copies: 1,
+  runs: 1 + 1,
   classes: 2,
   changeColumns: [{ quantity: 'change' }, { quantity: 'drift' }, { quantity: 'base' }],
 };
