@@ -27,8 +27,8 @@ const warmUps = 8;
  * Measures every method on the same inputs in the same run.
  *
  * One input at a time, as it comes to a guard. In each round every method judges the input, in an order drawn anew, so that
- * none always finds the caches as the same other one left them, between three forward passes of the bare model; the median of these is what the round is relative to, so that
- * a machine that slows down slows both.
+ * none always finds the caches as the same other one left them, between three forward passes of the bare model; the median
+ * of these is what the round is relative to, so that a machine that slows down slows both.
  * @see Georges, Buytaert and Eeckhout, "Statistically rigorous Java performance evaluation" (2007), on warm-up and on
  *   reporting more than one number
  */
@@ -94,6 +94,7 @@ export async function measureCosts(
           forwards: forwards + gradients * gradientRatio.median,
           ms: quartiles(ms),
           ratio: quartiles(ms.map((value, round) => value / bareMs[round])),
+          mean_ratio: sum(ms) / sum(bareMs),
         },
       ]),
     ),
@@ -104,6 +105,10 @@ async function elapsed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** First quartile, median, third quartile. */

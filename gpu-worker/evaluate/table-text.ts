@@ -40,10 +40,11 @@ function costLines({ costs }: DetectionTable): string {
   const { inputs, device, bare_ms, gradient_ratio, methods } = costs;
   const head = `Time for one input, relative to one forward pass of the bare model (${quartilesText(bare_ms, 3)} ms; a gradient takes ${quartilesText(gradient_ratio, 2)}), median [quartiles] of ${inputs} clean inputs, ${device}`;
   const lines = aligned([
-    ['', 'forwards', 'time'],
-    ...Object.entries(methods).map(([name, { forwards, ratio }]) => [
+    ['', 'forwards', 'mean time', 'median time'],
+    ...Object.entries(methods).map(([name, { forwards, ratio, mean_ratio }]) => [
       name,
       forwards.toFixed(1),
+      mean_ratio.toFixed(2),
       quartilesText(ratio, 2),
     ]),
   ]);

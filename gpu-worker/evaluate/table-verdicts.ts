@@ -84,7 +84,7 @@ function costVerdict(
   rival: string,
 ): TableVerdict {
   const [own, theirs] = [table.costs.methods[name], table.costs.methods[rival]];
-  const cheaper = theirs.ratio.median / own.ratio.median;
+  const cheaper = theirs.mean_ratio / own.mean_ratio;
   const areas = rowGroups(table).map(({ title, rows }) => ({
     title,
     own: areaText(meanArea(rows, name)),

@@ -61,6 +61,8 @@ export const tableCostsSchema = z.strictObject({
       ms: quartilesSchema,
       /** Time relative to one forward pass of the bare model. */
       ratio: quartilesSchema,
+      /** Time of all inputs relative to that of as many passes: what a test that ends early costs on average. */
+      mean_ratio: z.number().min(0),
     }),
   ),
 });

@@ -45,6 +45,7 @@ describe('the time of every way of scoring', () => {
     // Timers come late by about a millisecond, and by more on a busy machine.
     expect(costs.methods.dear.ratio.median / costs.methods.cheap.ratio.median).toBeGreaterThan(3);
     expect(costs.methods.cheap.ratio.median).toBeLessThan(4);
+    expect(costs.methods.dear.mean_ratio / costs.methods.cheap.mean_ratio).toBeGreaterThan(3);
     expect(costs.methods.cheap.forwards).toBeCloseTo(3, 6);
     expect(costs.methods.dear.forwards).toBeCloseTo(3 + 2 * costs.gradient_ratio.median, 6);
     // After the warm-up each input is judged once by each, and not always by the same one first.

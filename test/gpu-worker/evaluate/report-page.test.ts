@@ -128,7 +128,12 @@ describe('the report page', () => {
       median,
       quartiles: [0.5 * median, 1.5 * median] as [number, number],
     });
-    const cost = (ratio: number) => ({ forwards: 1.5 * ratio, ms: half(ratio / 4), ratio: half(ratio) });
+    const cost = (ratio: number) => ({
+      forwards: 1.5 * ratio,
+      ms: half(ratio / 4),
+      ratio: half(ratio),
+      mean_ratio: ratio,
+    });
     const rows = table.rows.map((row) => ({ ...row, cells: { ...row.cells, a2d: cell(0.8) } }));
     const withA2d = (cells: Record<string, { mean: number; deviation: number }>) => ({
       ...cells,
@@ -150,7 +155,7 @@ describe('the report page', () => {
     });
     const timed = textOf(page);
     expect(timed).toContain('77 clean inputs one by one');
-    expect(timed).toContain('A2D (BL3) 36.0 24.00 12.00 to 36.00 6.000 3.000 to 9.000');
+    expect(timed).toContain('A2D (BL3) 36.0 24.00 24.00 12.00 to 36.00 6.000 3.000 to 9.000');
     expect(timed).toContain('▲ W0: margin changes takes 4.8 times less time than A2D (BL3) (less than 5)');
     expect(page).toContain('a &lt;processor&gt;');
   });

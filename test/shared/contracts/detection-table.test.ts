@@ -39,11 +39,13 @@ const table: DetectionTable = {
         forwards: 5,
         ms: { median: 0.4, quartiles: [0.3, 0.5] },
         ratio: { median: 4, quartiles: [3, 5] },
+        mean_ratio: 4.1,
       },
       margin: {
         forwards: 1,
         ms: { median: 0.1, quartiles: [0.1, 0.1] },
         ratio: { median: 1, quartiles: [1, 1] },
+        mean_ratio: 1,
       },
     },
   },
@@ -75,7 +77,7 @@ describe('a stored table', () => {
       'false_positives.clean',
     );
     const half = { median: 1, quartiles: [1, 1] };
-    const strict = { forwards: 1, ms: half, ratio: half };
+    const strict = { forwards: 1, ms: half, ratio: half, mean_ratio: 1 };
     const costs = { inputs: 9, device: 'd', bare_ms: half, gradient_ratio: half, methods: { strict } };
     expect(refusal({ ...table, costs })).toBe('costs.methods');
     const matrix = [{ design: 'strict', trained_on: ['fgsm'], cells: { jsma: cell } }];
