@@ -46,6 +46,7 @@ export function scoredVerdict(
     score: worst.score,
     ...describeThreshold(loaded),
     threshold: worst.threshold,
+    fpr_ci95: intervalOf(loaded, worst.threshold),
     reasons: blocked ? ['nccr.above_threshold'] : [],
     failure: null,
     rows,
@@ -98,6 +99,11 @@ function describeThreshold(loaded: LoadedArtefact | undefined) {
     target_fpr: threshold?.target_fpr ?? null,
     fpr_ci95: threshold?.fpr_ci95 ?? null,
   };
+}
+
+/** What the calibration promises of the threshold that a row was judged by. */
+function intervalOf({ threshold }: LoadedArtefact, value: number): [number, number] {
+  return threshold.per_class?.find((own) => own.value === value)?.fpr_ci95 ?? threshold.fpr_ci95;
 }
 
 function describeDetector({ artefact, digest }: LoadedArtefact, noiseKeyId: string) {

@@ -44,7 +44,11 @@ describe('a class with a threshold of its own', () => {
   });
 
   it('lets a request of its rows alone pass, by the threshold that the verdict names', async () => {
-    expect(await verdictOf([3, 3])).toMatchObject({ verdict: 'allow', threshold: noScore });
+    expect(await verdictOf([3, 3])).toMatchObject({
+      verdict: 'allow',
+      threshold: noScore,
+      fpr_ci95: [0, 1],
+    });
   });
 
   it('is judged by it again when the verdict is replayed', async () => {
