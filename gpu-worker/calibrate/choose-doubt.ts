@@ -34,6 +34,9 @@ const rowsMax = 1000;
 /** Steps by which the share of clean rows that end at a stage as clean is raised, and its highest value. */
 const shareSteps = [0.05, 0.1, 0.2];
 const shareMax = 0.95;
+/** Halvings of the last step, and exchanges between stages. */
+const halvingsMax = 6;
+const exchangesMax = 10;
 /**
  * Chooses the bounds. Upper ones are high quantiles of the clean rows' scores. Lower ones are raised step by step, each time
  * where the area under the ROC curve loses least for what the step saves, until the budget holds.
@@ -70,25 +73,69 @@ export function chooseDoubt(all: readonly StageScores[], options: DoubtOptions):
     return { worth: gains.reduce((sum, gain) => sum + gain, 0) / gains.length + Math.min(...gains), cost };
   };
   const none = Array.from({ length: stages }, () => 0);
-  let chosen = { shares: none, ...measure(none) };
+  const lowered = lowerCost({ shares: none, ...measure(none) }, measure, copiesMean);
+  return bounds(exchangeShares(lowered, measure, copiesMean).shares);
+}
+
+/** Shares of the clean rows that end at each stage as clean, what they are worth and what they cost. */
+interface Choice {
+  readonly shares: readonly number[];
+  readonly worth: number;
+  readonly cost: number;
+}
+
+type Measure = (shares: readonly number[]) => Pick<Choice, 'worth' | 'cost'>;
+
+/** Raises shares until the budget holds, each time where that is cheapest; the last step is cut to what is needed. */
+function lowerCost(start: Choice, measure: Measure, copiesMean: number): Choice {
+  let chosen = start;
   while (chosen.cost > copiesMean) {
-    let best: (typeof chosen & { readonly price: number }) | undefined;
-    for (let stage = 0; stage < stages; stage++) {
+    let best: (Choice & { readonly stage: number; readonly price: number }) | undefined;
+    for (const [stage, before] of chosen.shares.entries()) {
       for (const step of shareSteps) {
-        const share = chosen.shares[stage] + step;
-        if (share > shareMax + 1e-9) continue;
-        const shares = chosen.shares.with(stage, share);
+        if (before + step > shareMax + 1e-9) continue;
+        const shares = chosen.shares.with(stage, before + step);
         const measured = measure(shares);
         const saved = chosen.cost - measured.cost;
         if (saved <= 0) continue;
         const price = (chosen.worth - measured.worth) / saved;
-        if (best === undefined || price < best.price) best = { shares, ...measured, price };
+        if (best === undefined || price < best.price) best = { shares, stage, ...measured, price };
       }
     }
-    if (best === undefined) break;
+    if (best === undefined) return chosen;
+    let [low, high] = [chosen.shares[best.stage], best.shares[best.stage]];
+    let next: Choice = best;
+    for (let halving = 0; next.cost < copiesMean && halving < halvingsMax; halving++) {
+      const shares = best.shares.with(best.stage, (low + high) / 2);
+      const measured = { shares, ...measure(shares) };
+      if (measured.cost <= copiesMean) [next, high] = [measured, (low + high) / 2];
+      else low = (low + high) / 2;
+    }
+    chosen = next;
+  }
+  return chosen;
+}
+
+/** Moves shares from one stage to another while that is worth something and the budget holds. */
+function exchangeShares(start: Choice, measure: Measure, copiesMean: number): Choice {
+  let chosen = start;
+  for (let round = 0; round < exchangesMax; round++) {
+    let best = chosen;
+    for (const [from, less] of chosen.shares.entries()) {
+      for (const [to, more] of chosen.shares.entries()) {
+        for (const step of shareSteps) {
+          if (from === to || less < step || more + step > shareMax) continue;
+          const shares = chosen.shares.with(from, less - step).with(to, more + step);
+          const measured = { shares, ...measure(shares) };
+          if (measured.cost <= Math.max(copiesMean, chosen.cost) && measured.worth > best.worth)
+            best = measured;
+        }
+      }
+    }
+    if (best === chosen) break;
     chosen = best;
   }
-  return bounds(chosen.shares);
+  return chosen;
 }
 
 /** Scores at which rows end and what they cost, under given bounds. */

@@ -48,7 +48,7 @@ export interface SequentialOptions extends Omit<StageFit, 'gaussian'> {
  * Mean copies that clean inputs may cost, of transforms and of noise, which tells less: a little below three and two, so
  * that other inputs stay below as well.
  */
-const copiesMeanDefault = { transforms: 2.9, noise: 1.7 };
+const copiesMeanDefault = { transforms: 2.8, noise: 1.7 };
 /** The share of clean inputs that may end early as adversarial, of the target rate: few enough to leave it to the threshold. */
 const upperShare = 0.1;
 /** Vectors that each stage carries so that whoever loads it can check its own arithmetic. */
