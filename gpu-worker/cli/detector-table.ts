@@ -42,6 +42,7 @@ interface TableCommandOptions extends DatasetOptions {
   readonly budgets: readonly number[];
   readonly trainImages: number;
   readonly thresholdImages: number;
+  readonly thresholdFromTest?: boolean;
   readonly testImages: number;
   readonly seeds: number;
   readonly design?: readonly VectorDesign[];
@@ -94,6 +95,10 @@ export function detectorTableCommand(): Command {
     .requiredOption('--budgets <numbers>', 'rising radii of the fixed attacks', risingNumbers)
     .option('--train-images <count>', 'images to train on', positiveInteger, 4000)
     .option('--threshold-images <count>', 'other images to set the threshold of 5 %', positiveInteger, 1000)
+    .option(
+      '--threshold-from-test',
+      'draw these from the test inputs, beside those tested: for a model that was trained on the training inputs',
+    )
     .option('--test-images <count>', 'images to test on', positiveInteger, 1000)
     .option('--seeds <count>', 'detectors trained of each design', positiveInteger, 5)
     .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(vectorDesigns)))
@@ -183,6 +188,7 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
         seeds: Array.from({ length: options.seeds }, (_, index) => index + 1),
         trainingImages: options.trainImages,
         thresholdImages: options.thresholdImages,
+        thresholdFromTest: options.thresholdFromTest === true,
         testImages: options.testImages,
         attacks: testAttacks(options.budgets),
         shifts: reportedShifts,

@@ -78,6 +78,8 @@ export interface TableOptions {
   readonly seeds: readonly number[];
   readonly trainingImages: number;
   readonly thresholdImages: number;
+  /** Draws them from the test set, beside the images tested: for a model that was trained on the training set. */
+  readonly thresholdFromTest?: boolean;
   readonly testImages: number;
   readonly attacks: readonly TestAttack[];
   readonly shifts: readonly CleanShift[];
@@ -106,11 +108,13 @@ export async function detectionTable(
   checkDataset(training, fits);
   checkDataset(test, fits);
   requireOther(test, training);
-  requireRows(training, options.trainingImages + options.thresholdImages);
-  requireRows(test, options.testImages);
-  requireThresholdSamples(options.thresholdImages, options.targetFpr);
-  const [trainingSet, thresholdSet] = draw(training, [options.trainingImages, options.thresholdImages], 1);
-  const [testSet] = draw(test, [options.testImages], 2);
+  const { trainingImages, thresholdImages, testImages, thresholdFromTest = false } = options;
+  requireRows(training, trainingImages + (thresholdFromTest ? 0 : thresholdImages));
+  requireRows(test, testImages + (thresholdFromTest ? thresholdImages : 0));
+  requireThresholdSamples(thresholdImages, options.targetFpr);
+  const [trainingSet, ofTraining] = draw(training, [trainingImages, thresholdImages], 1);
+  const [testSet, ofTest] = draw(test, [testImages, thresholdImages], 2);
+  const thresholdSet = thresholdFromTest ? ofTest : ofTraining;
   const correct = await correctRows(target, trainingSet);
   const noise = extractor.compiled.plan.noise[0]?.epsilon ?? options.budgets[0];
   const context = {
