@@ -150,6 +150,7 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
     ...options,
     dataset: options.testDataset ?? options.dataset,
     split: 'test',
+    rows: undefined,
   });
   const noiseKey = await readNoiseKey(options.keyedTransforms);
   const listed = extractionPlanSchema.parse({

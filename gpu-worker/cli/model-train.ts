@@ -127,7 +127,7 @@ async function loadSets(options: TrainOptions): Promise<{ dataset: Dataset; test
   if (testDataset === undefined && source.startsWith('npz:')) {
     throw new GuardError('invalid_dataset', `${source} has no test split: name one with --test-dataset`);
   }
-  const test = { ...options, dataset: testDataset ?? source, split: testSplit };
+  const test = { ...options, dataset: testDataset ?? source, split: testSplit, rows: undefined };
   return { dataset: await datasetOfOptions(options), test: await datasetOfOptions(test) };
 }
 

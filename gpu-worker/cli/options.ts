@@ -19,7 +19,7 @@ import {
   transformPresets,
 } from '../../shared/noise/transform-presets.ts';
 import { isCifarSplit, loadCifarFolder } from '../datasets/cifar-binary.ts';
-import type { Dataset } from '../datasets/dataset.ts';
+import { type Dataset, requireRows, selectDatasetRows } from '../datasets/dataset.ts';
 import {
   defaultArrayNames,
   type ForeignExamples,
@@ -111,6 +111,7 @@ export interface DatasetOptions {
   readonly layout?: Layout;
   readonly inputsArray?: string;
   readonly labelsArray?: string;
+  readonly rows?: readonly [first: number, last: number] | undefined;
 }
 
 /** Adds the options that name a data set. */
@@ -128,14 +129,28 @@ export function addDatasetOptions(command: Command, split: string): Command {
       'nchw',
     )
     .option('--inputs-array <name>', 'npz array of the inputs, float32 or uint8', defaultArrayNames.inputs)
-    .option('--labels-array <name>', 'npz array of the labels', defaultArrayNames.labels);
+    .option('--labels-array <name>', 'npz array of the labels', defaultArrayNames.labels)
+    .option(
+      '--rows <first-last>',
+      'rows of the source from 0, both ends included: parts of one source stay apart',
+      rowRange,
+    );
 }
 
 /**
- * Loads the data set that the options name.
+ * Loads the data set that the options name, or the part of it.
  * @throws GuardError `invalid_dataset`
  */
 export async function datasetOfOptions(options: DatasetOptions): Promise<Dataset> {
+  const whole = await loadDataset(options);
+  if (options.rows === undefined) return whole;
+  const [first, last] = options.rows;
+  requireRows(whole, last + 1);
+  const rows = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  return { ...selectDatasetRows(whole, rows), name: `${whole.name} rows ${first}-${last}` };
+}
+
+async function loadDataset(options: DatasetOptions): Promise<Dataset> {
   const { dataset, split, layout = 'nchw' } = options;
   const [kind, rest] = splitOnce(dataset);
   if (kind === 'idx' && rest !== '') return loadIdxFolder(rest, split);
@@ -248,6 +263,13 @@ export function risingNumbers(text: string): number[] {
   if (!rising || !numbers.every(Number.isFinite))
     throw new InvalidArgumentError('not rising numbers such as 0.1,0.2');
   return numbers;
+}
+
+function rowRange(text: string): [number, number] {
+  const match = /^(\d{1,9})-(\d{1,9})$/.exec(text);
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
+  if (!(first <= last)) throw new InvalidArgumentError('not rows such as 0-1999');
+  return [first, last];
 }
 
 function numberPair(text: string): [number, number] {

@@ -36,6 +36,19 @@ describe('the options that name a data set', () => {
     );
   });
 
+  it('take some rows of a source, which then has a name of its own', async () => {
+    const named = (...words: string[]) =>
+      datasetOfOptions(parse('--dataset', 'synthetic-digits:9', ...words));
+    const [whole, part] = [await named(), await named('--rows', '2-4')];
+    expect(part.labels).toEqual(whole.labels.slice(2, 5));
+    expect(part.inputs).toEqual(whole.inputs.slice(2 * 784, 5 * 784));
+    expect(part.name).toBe(`${whole.name} rows 2-4`);
+    await expect(named('--rows', '5-9')).rejects.toThrow('10 images are asked for');
+    expect(() => parse('--dataset', 'synthetic-digits:9', '--rows', '4-2')).toThrow(
+      'not rows such as 0-1999',
+    );
+  });
+
   it.skipIf(sharedFolder === undefined)('lead to every kind of file (needs ../shared/data)', async () => {
     const gtsrb = parse('--dataset', `npz:${sharedFolder}data/gtsrb/test.npz`, '--layout', 'nhwc');
     expect((await datasetOfOptions(gtsrb)).inputShape).toEqual([3, 32, 32]);
