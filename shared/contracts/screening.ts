@@ -1,0 +1,92 @@
+// Contract of a screening: what was found in the training data, class by class.
+import { z } from 'zod';
+
+const labelSchema = z.int().min(0);
+
+/** Thresholds by which classes were judged. */
+export const screeningRuleSchema = z.strictObject({
+  /** Examples under which a class is not judged. */
+  examples_min: z.int().min(2),
+  /** Ashman's D from which two clusters count as apart. */
+  separation_min: z.number().positive(),
+  /** Runner-up entropy that one cluster must reach, as a share of log2(classes - 1). */
+  entropy_share_min: z.number().min(0).max(1),
+  /** Gap between the clusters' entropies from which the higher one is the poison, as a share of log2(classes - 1). */
+  direction_share_min: z.number().min(0).max(1),
+});
+
+/** One of the two clusters of a class. */
+export const screenedClusterSchema = z.strictObject({
+  examples: z.int().min(0),
+  /** Of the runner-up labels, in bits. */
+  entropy_bits: z.number().min(0),
+});
+
+/** An example that is taken for poison. */
+export const suspectSchema = z.strictObject({
+  /** Row in the data set. */
+  row: z.int().min(0),
+  /** Place on the line of centroids: 0 at the clean one, 1 at the poisoned one; above 0.5 but for rounding. */
+  score: z.number(),
+});
+
+const judgedClass = {
+  label: labelSchema,
+  examples: z.int().positive(),
+  /** Ashman's D. */
+  separation: z.number().min(0),
+  /** Mean silhouette coefficient; reported, it decides nothing. */
+  silhouette: z.number().min(-1).max(1),
+  /** Whether that is of all examples or of a sample. */
+  silhouette_exact: z.boolean(),
+  clusters: z.tuple([screenedClusterSchema, screenedClusterSchema]),
+};
+
+/** The verdict on one class. */
+export const classVerdictSchema = z.discriminatedUnion('verdict', [
+  z.strictObject({ verdict: z.literal('too_small'), label: labelSchema, examples: z.int().positive() }),
+  z.strictObject({ verdict: z.literal('clean'), ...judgedClass }),
+  z.strictObject({
+    verdict: z.literal('poisoned'),
+    ...judgedClass,
+    /** Which of `clusters` is the poison. */
+    poison_cluster: z.union([z.literal(0), z.literal(1)]),
+    /** `strong` where the entropies tell the clusters apart, `weak` where the smaller one was taken. */
+    direction: z.enum(['strong', 'weak']),
+    /** The poison cluster, likeliest first. */
+    suspects: z.array(suspectSchema).min(1),
+  }),
+]);
+
+/** The verdict on a data set. */
+export const screeningSchema = z
+  .strictObject({
+    /** Classes of the model. */
+    classes: z.int().min(3),
+    examples: z.int().positive(),
+    seed: z.int(),
+    rule: screeningRuleSchema,
+    /** Labels of the poisoned classes, ascending. */
+    poisoned: z.array(labelSchema),
+    /** Of each class that has examples, by ascending label. */
+    verdicts: z.array(classVerdictSchema).min(1),
+  })
+  .superRefine(({ classes, examples, poisoned, verdicts }, context) => {
+    const complain = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
+    const labels = verdicts.map(({ label }) => label);
+    if (labels.some((label, index) => index > 0 && label <= labels[index - 1])) {
+      complain('verdicts', 'are not by ascending label');
+    }
+    if (labels.some((label) => label >= classes)) complain('verdicts', 'name a class that the model lacks');
+    if (verdicts.reduce((sum, verdict) => sum + verdict.examples, 0) !== examples) {
+      complain('examples', 'are not those of the verdicts');
+    }
+    const found = verdicts.filter(({ verdict }) => verdict === 'poisoned').map(({ label }) => label);
+    if (found.join() !== poisoned.join()) complain('poisoned', 'does not list the classes judged so');
+  });
+
+export type ScreeningRule = z.infer<typeof screeningRuleSchema>;
+export type Suspect = z.infer<typeof suspectSchema>;
+export type ClassVerdict = z.infer<typeof classVerdictSchema>;
+export type Screening = z.infer<typeof screeningSchema>;
