@@ -142,12 +142,11 @@ export async function detectionTable(
     );
     const methods = [...baselines.methods, ...designs, ...sequential];
     const examined = await examineSets({ ...inputs, thresholdSet, testSet, methods }, options, onStage);
-    const { rows, false_positives, clean, right, found, thresholds } = examined;
+    const { rows, false_positives, clean, right, found } = examined;
     const { timedInputs, matrix } = options;
     const timed = {
       methods,
       target,
-      thresholds,
       inputs: selectDatasetRows(testSet, right.slice(0, timedInputs)),
     };
     const { device } = inputs.engine.info;
@@ -199,8 +198,6 @@ interface Examined extends Pick<DetectionTable, 'rows' | 'false_positives'> {
   readonly right: readonly number[];
   /** Examples of the smallest success, by the name of their row. */
   readonly found: ReadonlyMap<string, ExtractedRows>;
-  /** Of the first seed, by the method's name. */
-  readonly thresholds: ReadonlyMap<string, number>;
 }
 
 /** Attacks and changes the test images, and scores all of them in every way. */
@@ -271,8 +268,7 @@ async function examineSets(
     const kept = (await correctRows(target, { ...attackedSet, inputs })).inputs;
     falsePositives[name] = flaggedShares(await score(await see(kept, name), name), limits);
   }
-  const thresholds = new Map(Array.from(limits, ([name, [first]]) => [name, first]));
-  return { rows, false_positives: falsePositives, clean: clean.rows, right, found: smallest, thresholds };
+  return { rows, false_positives: falsePositives, clean: clean.rows, right, found: smallest };
 }
 
 /** Both sets are drawn by seeds of their own, so images of one set would stand on both sides. */

@@ -13,8 +13,6 @@ export interface CostSetting {
   readonly inputs: Dataset;
   /** What ran it. */
   readonly device: string;
-  /** Thresholds by the method's name: what a method is told so that it may stop where its verdict is certain. */
-  readonly thresholds?: ReadonlyMap<string, number>;
 }
 
 /** Draws the order of the methods in each round. */
@@ -33,7 +31,7 @@ const warmUps = 8;
  *   reporting more than one number
  */
 export async function measureCosts(
-  { methods, target, inputs, device, thresholds }: CostSetting,
+  { methods, target, inputs, device }: CostSetting,
   onProgress: (share: number) => void,
 ): Promise<TableCosts> {
   const count = inputs.labels.length;
@@ -44,7 +42,7 @@ export async function measureCosts(
     const input = datasetRow(inputs, row);
     await bare(input);
     await gradient(input, row);
-    for (const method of methods) await method.scoreAlone(input, thresholds?.get(method.name));
+    for (const method of methods) await method.scoreAlone(input);
   }
 
   const random = seededRandom(orderSeed);
@@ -65,9 +63,8 @@ export async function measureCosts(
     const gradientMs = await elapsed(() => gradient(input, row));
     for (const [turn, index] of permutation(timed.length, random).entries()) {
       const each = timed[index];
-      const threshold = thresholds?.get(each.method.name);
       took[index] = await elapsed(async () => {
-        const { forwards, gradients } = await each.method.scoreAlone(input, threshold);
+        const { forwards, gradients } = await each.method.scoreAlone(input);
         each.forwards += forwards / count;
         each.gradients += gradients / count;
       });

@@ -28,9 +28,8 @@ export interface ScoringMethod {
   /**
    * Judges one input of which nothing is known yet, as a guard has to.
    * @param input [...inputShape]
-   * @param threshold that of the first seed: what can no longer pass it, or has passed it, need not be looked at further
    */
-  scoreAlone(input: Float32Array, threshold?: number): Promise<Passes>;
+  scoreAlone(input: Float32Array): Promise<Passes>;
 }
 
 /** Scores of one set, by the method's name: [count] for each seed. */

@@ -123,9 +123,8 @@ const openers: Readonly<Record<BaselineName, (setting: BaselineSetting) => Promi
   },
   a2d: async ({ target }) => {
     const { step } = settingsFor(target);
-    const attack = (inputs: Float32Array, stepsMax = attackStepsMax) =>
-      attackAsDefense(target, inputs, { step, stepsMax });
-    return scoredBy(attack, (input, threshold) => attack(input, decidingSteps(threshold)));
+    // Timed to its end, as its area is measured; stopped where its own threshold decides it takes about a quarter of that.
+    return scoredBy((inputs) => attackAsDefense(target, inputs, { step, stepsMax: attackStepsMax }));
   },
   'feature squeezing': async ({ target }) => {
     const { squeezers } = settingsFor(target);
@@ -137,25 +136,13 @@ function settingsFor({ inputShape }: AttackTarget): (typeof settingsOf)['grey' |
   return inputShape[0] === 1 ? settingsOf.grey : settingsOf.colour;
 }
 
-/**
- * Steps after which A2D's verdict is certain: its score is minus the steps, and more steps than these no longer pass the
- * threshold. A deployed one stops there; the AUROC is of the full count.
- */
-function decidingSteps(threshold: number | undefined): number {
-  if (threshold === undefined) return attackStepsMax;
-  return Math.min(attackStepsMax, Math.max(1, Math.ceil(-threshold) - 1));
-}
-
-/** A column that reads the inputs and nothing of what was extracted; `alone` where it may stop before. */
-function scoredBy(
-  score: (inputs: Float32Array) => Promise<BaselineScores>,
-  alone: (input: Float32Array, threshold: number | undefined) => Promise<BaselineScores> = score,
-): Opened {
+/** A column that reads the inputs and nothing of what was extracted. */
+function scoredBy(score: (inputs: Float32Array) => Promise<BaselineScores>): Opened {
   return {
     method: {
       score: async ({ inputs }) => [(await score(inputs)).scores],
-      scoreAlone: async (input, threshold) => {
-        const { passesPerInput, gradientsPerInput: gradients = 0 } = await alone(input, threshold);
+      scoreAlone: async (input) => {
+        const { passesPerInput, gradientsPerInput: gradients = 0 } = await score(input);
         return { forwards: passesPerInput - gradientPasses * gradients, gradients };
       },
     },

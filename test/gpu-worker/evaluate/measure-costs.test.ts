@@ -57,29 +57,6 @@ describe('the time of every way of scoring', () => {
     expect(new Set(firsts).size).toBe(2);
   });
 
-  it('tells a method the threshold under its name', async () => {
-    const told: (number | undefined)[] = [];
-    const method: ScoringMethod = {
-      name: 'one',
-      score: async () => [],
-      scoreAlone: async (_, threshold) => {
-        told.push(threshold);
-        return { forwards: 1, gradients: 0 };
-      },
-    };
-    const target = linearTarget({
-      weights: [
-        [1, 0],
-        [0, 1],
-      ],
-      inputShape: [2],
-      range: [0, 1],
-    });
-    const thresholds = new Map([['one', -7]]);
-    await measureCosts({ methods: [method], target, inputs, device: 'this', thresholds }, () => {});
-    expect(new Set(told)).toEqual(new Set([-7]));
-  });
-
   it('is told by quartiles', () => {
     // By hand, linear between neighbours: of 1 to 5 they are 2, 3 and 4; of 1 and 2 they are 1.25, 1.5 and 1.75.
     expect(quartiles([5, 1, 4, 2, 3])).toEqual({ median: 3, quartiles: [2, 4] });
