@@ -123,7 +123,8 @@ function assignPoints({ points, centroids, clusters, distances, dimensions }: As
   const k = centroids.length / dimensions;
   let moved = 0;
   for (let row = 0; row < clusters.length; row++) {
-    let [best, nearest] = [0, Number.POSITIVE_INFINITY];
+    let best = 0;
+    let nearest = Number.POSITIVE_INFINITY;
     for (let cluster = 0; cluster < k; cluster++) {
       let distance = 0;
       for (let index = 0; index < dimensions; index++) {

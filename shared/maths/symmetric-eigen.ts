@@ -152,7 +152,8 @@ function stepQl(
     chased = cosine * mixed - kept;
     const [upperRow, lowerRow] = [index * size, (index + 1) * size];
     for (let column = 0; column < size; column++) {
-      const [upper, under] = [vectors[upperRow + column], vectors[lowerRow + column]];
+      const upper = vectors[upperRow + column];
+      const under = vectors[lowerRow + column];
       vectors[lowerRow + column] = sine * upper + cosine * under;
       vectors[upperRow + column] = cosine * upper - sine * under;
     }
