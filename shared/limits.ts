@@ -41,3 +41,7 @@ export const bitDepthMax = 8;
 export const activationNeuronsMax = 512;
 /** Stages of a sequential test. */
 export const stagesMax = 8;
+/** Pixels that a trigger's patch or shift may measure: more than the side of any image that is screened here. */
+export const triggerPixelsMax = 1_024;
+/** Seed of a poison recipe: each is split into four streams, whose seeds have 31 bits. */
+export const poisonSeedMax = 500_000_000;

@@ -2,6 +2,7 @@
 // The command line: nouns, verbs and exit codes; one file a command does the work.
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
+import { datasetPoisonCommand } from './dataset-poison.ts';
 import { demoDigitCommand } from './demo-digit.ts';
 import { detectorAttackCommand } from './detector-attack.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
@@ -37,6 +38,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(detectorVerifyCommand())
     .addCommand(detectorTableCommand())
     .addCommand(detectorReportCommand());
+  program.command('dataset').description('training data').addCommand(datasetPoisonCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();

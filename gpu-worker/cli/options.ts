@@ -272,7 +272,8 @@ function rowRange(text: string): [number, number] {
   return [first, last];
 }
 
-function numberPair(text: string): [number, number] {
+/** Parses two rising numbers. */
+export function numberPair(text: string): [number, number] {
   const [low, high, ...more] = text.split(',').map(Number);
   if (!(low < high) || more.length > 0) throw new InvalidArgumentError('not two rising numbers such as 0,1');
   return [low, high];

@@ -75,5 +75,5 @@ export async function loadCifarFolder(folder: string, split: keyof typeof splits
     row += part.labels.length;
   }
   const name = `${folder.split('/').filter(Boolean).at(-1) ?? folder}/${split}`;
-  return { name, inputs, inputShape: imageShape, labels };
+  return { name, inputs, inputShape: imageShape, labels, datatype: 'UINT8' };
 }

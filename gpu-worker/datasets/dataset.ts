@@ -12,6 +12,8 @@ export interface Dataset {
   readonly inputShape: readonly number[];
   /** [count], each in 0..classes-1. */
   readonly labels: Int32Array;
+  /** Element type of the file that it came from; absent where it came from none. */
+  readonly datatype?: 'FP32' | 'UINT8';
 }
 
 /** The elements of row `index`, not copied. */

@@ -90,7 +90,8 @@ export async function loadNpzDataset(
     layout,
   });
   const labels = wholeNumbers(file, arrays.labels, array.shape[0])!;
-  return { name: file.name, inputs, inputShape, labels };
+  const datatype = array.datatype === 'UINT8' ? 'UINT8' : 'FP32';
+  return { name: file.name, inputs, inputShape, labels, datatype };
 }
 
 /** Examples to be written. */

@@ -62,6 +62,7 @@ export async function loadIdxFolder(folder: string, prefix: string): Promise<Dat
     inputs: Float32Array.from(images.values, (byte) => byte / 255),
     inputShape: [1, ...images.shape.slice(1)],
     labels: Int32Array.from(labels.values),
+    datatype: 'UINT8',
   };
 }
 
