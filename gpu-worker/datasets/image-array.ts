@@ -34,7 +34,8 @@ export function inputsOfArray(
   const [rows, ...rowShape] = shape;
   const values =
     datatype === 'UINT8'
-      ? Float32Array.from(data as Uint8Array, (byte) => byte / 255)
+      ? // `map` and not `from` with a function, which makes a list of all elements first.
+        new Float32Array(data as Uint8Array).map((byte) => byte / 255)
       : new Float32Array(data as Float32Array);
   const wrong = values.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) {
@@ -74,7 +75,8 @@ export function arrayOfInputs(
     shape = [rows, height, width, channels];
   }
   if (datatype === 'FP32') return { datatype, shape, data: values };
-  const rounded = Uint8ClampedArray.from(values, (value) => 255 * value);
+  const rounded = new Uint8ClampedArray(values.length);
+  for (let index = 0; index < values.length; index++) rounded[index] = 255 * values[index];
   return { datatype, shape, data: new Uint8Array(rounded.buffer) };
 }
 
