@@ -126,11 +126,16 @@ describe('the command line', () => {
   });
 
   it('names the node of an operator that has no gradient', async () => {
-    await writeFile(file('erf.onnx'), oneNodeModel('Round', ['N', 1, 28, 28]));
+    const model = newModel('rounded', 16);
+    const graph = buildOn(model, 't');
+    graph.input('x', ['N', 1, 28, 28]);
+    graph.op('Round', [graph.op('Flatten', ['x'], { axis: 1 })], {}, 'logits');
+    graph.output('logits', ['N', 784]);
+    await writeFile(file('rounded.onnx'), saveModel(model));
     const run = await nccrGuard(
       'detector',
       'calibrate',
-      file('erf.onnx'),
+      file('rounded.onnx'),
       '--name',
       'm',
       '--dataset',
@@ -138,7 +143,7 @@ describe('the command line', () => {
       '--images',
       '100',
       '--out',
-      file('erf.json'),
+      file('rounded.json'),
     );
     expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/Round.*logits|logits.*Round/) });
   });
