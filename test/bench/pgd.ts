@@ -31,14 +31,14 @@ const subjects: readonly Subject[] = [
     file: 'mnist-lenet5.onnx',
     inputShape: [1, 28, 28],
     epsilon: 0.3,
-    images: 256,
+    images: 128,
     load: (folder) => loadIdxFolder(`${folder}data/mnist`, 'test'),
   },
   {
     file: 'cifar10-resnet8.onnx',
     inputShape: [3, 32, 32],
     epsilon: 8 / 255,
-    images: 128,
+    images: 64,
     load: (folder) => loadCifarFolder(`${folder}data/cifar10`, 'test'),
   },
 ];
@@ -52,8 +52,8 @@ if (sharedFolder === undefined) {
   console.error('The models of ../shared/models are not here, there is nothing to measure.');
   process.exit(1);
 }
-/** An interpreter with torch and onnx; Debian has both as packages. */
-const python = process.argv[2] ?? 'python3';
+/** An interpreter with torch and onnx (Debian has both as packages), and the one model to measure; all of them by default. */
+const [python = 'python3', only] = process.argv.slice(2);
 const cores = availableParallelism();
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const torch = execFileSync(python, ['-c', 'import onnx, torch; print(torch.__version__)'], {
@@ -65,7 +65,9 @@ console.log(
 console.log(
   `PGD, ${steps} steps, random start; images a second, median [lowest to highest] of ${rounds} rounds`,
 );
-for (const subject of subjects) await measure(subject, sharedFolder);
+for (const subject of subjects) {
+  if (only === undefined || subject.file === only) await measure(subject, sharedFolder);
+}
 
 async function measure({ file, inputShape, epsilon, images, load }: Subject, shared: string): Promise<void> {
   const engine = await createOrtEngine({});
