@@ -2,11 +2,12 @@
 import type { DetectorArtefact, Selection, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { conformalSamplesNeeded } from '../../shared/detector/conformal-threshold.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { checkDataset, datasetDigest } from '../datasets/dataset.ts';
+import { checkDataset } from '../datasets/dataset.ts';
 import {
   artefactOf,
   type CalibrationInputs,
   type CalibrationOptions,
+  imagesUsed,
   splitDataset,
 } from './calibrate-detector.ts';
 import { foldPools, shorterRecipe } from './cross-validate.ts';
@@ -77,13 +78,7 @@ export async function calibrateAutomatically(
     calibration: {
       seed,
       dataset: dataset.name,
-      training: {
-        images: trainingSet.labels.length,
-        digest: datasetDigest(trainingSet),
-        clean: count(false),
-        adversarial: count(true),
-      },
-      threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
+      ...imagesUsed({ trainingSet, thresholdSet }, { clean: count(false), adversarial: count(true) }),
       attacks: recipeAttacks(recipe),
       selection,
     },

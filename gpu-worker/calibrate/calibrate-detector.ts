@@ -141,16 +141,24 @@ export async function calibrateDetector(
     calibration: {
       seed,
       dataset: dataset.name,
-      training: {
-        images: trainingSet.labels.length,
-        digest: datasetDigest(trainingSet),
-        clean: sideCount(pools, false),
-        adversarial: sideCount(pools, true),
-      },
-      threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
+      ...imagesUsed(
+        { trainingSet, thresholdSet },
+        { clean: sideCount(pools, false), adversarial: sideCount(pools, true) },
+      ),
       attacks: foreign.length > 0 ? foreign.map(({ name }) => `foreign:${name}`) : recipeAttacks(recipe),
       ...(shifts && { shifts }),
     },
+  };
+}
+
+/** What an artefact says of the two sets that it was made from; `rows` counts the inputs trained on. */
+export function imagesUsed(
+  { trainingSet, thresholdSet }: { readonly trainingSet: Dataset; readonly thresholdSet: Dataset },
+  rows: { readonly clean: number; readonly adversarial: number },
+): Pick<DetectorArtefact['calibration'], 'training' | 'threshold'> {
+  return {
+    training: { images: trainingSet.labels.length, digest: datasetDigest(trainingSet), ...rows },
+    threshold: { images: thresholdSet.labels.length, digest: datasetDigest(thresholdSet) },
   };
 }
 
