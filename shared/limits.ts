@@ -45,3 +45,17 @@ export const stagesMax = 8;
 export const triggerPixelsMax = 1_024;
 /** Seed of a poison recipe: each is split into four streams, whose seeds have 31 bits. */
 export const poisonSeedMax = 500_000_000;
+/** Seed of a screening: each class adds a multiple of its label, in 32 bits. */
+export const screeningSeedMax = 2_147_483_647;
+/** Characters of a webhook's address. */
+export const webhookCharactersMax = 2_048;
+/** Bytes of one uploaded part but the last: R2 takes none smaller. */
+export const uploadPartBytesMin = 5 * 1024 * 1024;
+/** Bytes of one uploaded part: Cloudflare takes request bodies of 100 MB. */
+export const uploadPartBytesMax = 95 * 1024 * 1024;
+/** Parts of one uploaded file, R2's own limit. */
+export const uploadPartsMax = 10_000;
+/** Examples of one shard; a shard is held in memory whole, several at a time. */
+export const shardExamplesMax = 256;
+/** Bytes of one shard, for the same reason. */
+export const shardBytesMax = 8 * 1024 * 1024;
