@@ -59,3 +59,19 @@ export const uploadPartsMax = 10_000;
 export const shardExamplesMax = 256;
 /** Bytes of one shard, for the same reason. */
 export const shardBytesMax = 8 * 1024 * 1024;
+/** Classes that the report of a screening pictures, though never fewer than are poisoned; and the points of all pictures: a page of a few MB. */
+export const picturesMax = 60;
+export const picturePointsMax = 60_000;
+/** Points of one pictured class: more only cover each other. */
+export const pictureClassPointsMax = 1_000;
+/** Silhouette coefficients of one pictured cluster: more than its plot is pixels high. */
+export const pictureSilhouettesMax = 250;
+/** Thumbnails of one poisoned class, and of all. */
+export const classThumbnailsMax = 24;
+export const thumbnailsMax = 240;
+/** Bytes of one thumbnail's file. */
+export const thumbnailBytesMax = 16_384;
+/** Side of a thumbnail that is drawn from pixels. */
+export const thumbnailPixelsMax = 64;
+/** Characters of the name of a suspect's file: what a path may have on most systems. */
+export const suspectNameCharactersMax = 4_096;
