@@ -75,3 +75,19 @@ export const thumbnailBytesMax = 16_384;
 export const thumbnailPixelsMax = 64;
 /** Characters of the name of a suspect's file: what a path may have on most systems. */
 export const suspectNameCharactersMax = 4_096;
+/** Examples of one upload: what the clustering was measured with in an isolate of 128 MB. */
+export const uploadExamplesMax = 1_000_000;
+/** Bytes of one example, as pixels or as a file: some of them are held at once, and an inference request is as large. */
+export const exampleBytesMax = 4 * 1024 * 1024;
+/** Labels that an upload may name where the model's classes are not given: ImageNet-21k has a third of that. */
+export const uploadClassesMax = 65_536;
+/** Bytes that one upload may inflate to: about a Workflow step's five minutes of CPU at 100 MB/s. */
+export const inflatedBytesMax = 16 * 1024 * 1024 * 1024;
+/** Inflated bytes for each compressed one: images reach 20, sorted labels as int64 a thousand, deflate itself 1,032. */
+export const inflationRatioMax = 100;
+/** Inflated bytes up to which the ratio is not looked at: a million labels as int64 are as many. */
+export const inflationFreeBytes = 8 * 1024 * 1024;
+/** Entries of one archive: as many examples, with room for folders and what operating systems add. */
+export const archiveEntriesMax = 1_100_000;
+/** Characters of a path in an archive: the bound of POSIX's ustar format. */
+export const entryNameCharactersMax = 255;
