@@ -1,6 +1,7 @@
 // A model as the server offers it, and how one is made from an ONNX file.
 import { extractionParameters } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
+import { screeningVersion } from '../shared/contracts/screening.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
 import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel } from './engine/engine.ts';
@@ -25,17 +26,19 @@ export const wholeVersion = '1';
  * @throws GuardError `invalid_model` where the file is no compiled model
  */
 export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Promise<ServedModel> {
-  const { model, plan, noise_key_id } = readCompiledModel(bytes);
+  const { model, plan, screening, noise_key_id } = readCompiledModel(bytes);
   const digest = await planDigest(plan);
   const parameters = {
     [extractionParameters.modelDigest]: model.digest,
     [extractionParameters.compiledDigest]: await sha256Digest(bytes),
     [extractionParameters.noiseKeyId]: noise_key_id,
     [extractionParameters.planDigest]: digest,
+    ...(screening !== undefined && { [extractionParameters.screening]: screening }),
   };
   const loaded = await engine.load(bytes);
-  // Graphs of parts of a plan share their model's name.
-  const version = plan.only === undefined ? wholeVersion : partVersion(digest);
+  // The graph for screening and those of parts of a plan share their model's name.
+  const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
+  const version = screening === undefined ? guards : screeningVersion;
   return { name: model.name, version, loaded, parameters, rowByRow: true };
 }
 

@@ -37,7 +37,7 @@ export const blurSigmaMax = 5;
 export const blurSizeMax = 15;
 /** Bits of a reduced bit depth: images that clients send have eight. */
 export const bitDepthMax = 8;
-/** Neurons of a penultimate layer whose Gaussian an artefact carries: its factor has the square of that many numbers. */
+/** Neurons of a penultimate layer that are read: a Gaussian in an artefact and the whitening of screening have the square of that many numbers. */
 export const activationNeuronsMax = 512;
 /** Stages of a sequential test. */
 export const stagesMax = 8;

@@ -1,13 +1,16 @@
 // `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
 import { join, parse } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
-import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { changeColumns, type ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { type ScreeningMode, screeningModes } from '../../shared/contracts/screening.ts';
 import { stagePlan } from '../../shared/detector/sequential-test.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
+import { planScreening } from '../extraction/plan-screening.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { buildOn } from '../onnx/graph.ts';
 import { modelInput } from '../onnx/model-ends.ts';
@@ -29,9 +32,24 @@ interface CompileOptions extends PlanOptions {
   readonly noiseKey: string;
   readonly detector?: string;
   readonly vector: VectorDesign;
+  readonly screening?: ScreeningMode | true;
+  readonly layer?: string;
   readonly output?: string;
   readonly json?: boolean;
 }
+
+/** Options that say how a guard perturbs its inputs: screening has a plan of its own. */
+const guardOptions = [
+  'detector',
+  'vector',
+  'noise',
+  'epsilon',
+  'copies',
+  'transforms',
+  'bankRows',
+  'tap',
+  'neuronTensor',
+];
 
 /** Makes the command. */
 export function modelCompileCommand(): Command {
@@ -56,22 +74,36 @@ export function modelCompileCommand(): Command {
       oneOf(vectorDesigns),
       'margin-changes',
     )
+    .addOption(
+      new Option(
+        '--screening [mode]',
+        `for screening training data in place of guarding: ${screeningModes.join(' or ')}, by default nccr`,
+      )
+        .argParser(oneOf(screeningModes))
+        .conflicts(guardOptions),
+    )
+    .option('--layer <tensor>', 'of --screening: what is read in place of the penultimate layer')
     .option('--output <tensor>', 'the logits, where the model has several outputs')
     .option('--json', 'print the result as JSON');
   return addPlanOptions(command).action(run);
 }
 
 async function run(path: string, options: CompileOptions): Promise<void> {
+  if (options.layer !== undefined && options.screening === undefined) {
+    throw new GuardError('invalid_config', '--layer is read with --screening alone; a guard has --tap');
+  }
   const model = await readInput(path);
   const noise = await openNoiseKeyFile(options.noiseKey);
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { name, output } = options;
-    const graphs = await plannedGraphs(options, { model, engine });
+    const screening = options.screening === true ? 'nccr' : options.screening;
+    const graphs = await plannedGraphs(options, { model, engine, screening });
     const compilations = await Promise.all(
       graphs.map(async ({ plan, out }) => {
-        const made = { name, plan, noiseKey: noise.key, engine, ...(output !== undefined && { output }) };
-        return { out, ...(await compileModel(model, made)) };
+        const made = { name, plan, noiseKey: noise.key, engine };
+        const named = { ...(output !== undefined && { output }), ...(screening && { screening }) };
+        return { out, ...(await compileModel(model, { ...made, ...named })) };
       }),
     );
     await noise.keep();
@@ -86,6 +118,10 @@ async function run(path: string, options: CompileOptions): Promise<void> {
         console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
       const { input_shape, classes } = compilations[0].compiled.model;
       console.log(`compiled ${name}: input [${input_shape.join(', ')}], ${classes} classes`);
+      if (screening !== undefined) {
+        const read = changeColumns(compilations[0].compiled.plan);
+        console.log(`for screening (${screening}): reads the ${read.length} neurons of ${read[0].tensor}`);
+      }
       for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
     }
   } finally {
@@ -96,9 +132,16 @@ async function run(path: string, options: CompileOptions): Promise<void> {
 /** The graph of the plan; of a detector with a sequential test one a stage, numbered before the file's ending. */
 async function plannedGraphs(
   options: CompileOptions,
-  { model, engine }: { model: Uint8Array; engine: Engine },
+  {
+    model,
+    engine,
+    screening: mode,
+  }: { model: Uint8Array; engine: Engine; screening: ScreeningMode | undefined },
 ): Promise<{ plan: ExtractionPlan; out: string }[]> {
-  const { detector, out } = options;
+  const { detector, out, range, layer, output } = options;
+  if (mode !== undefined) {
+    return [{ plan: await planScreening(model, { engine, mode, range, layer, output }), out }];
+  }
   if (detector === undefined) {
     const wished = planOfOptions(options, { design: options.vector, channels: modelChannels(model) });
     const readsNeurons = designReads[options.vector].neurons === true;

@@ -9,6 +9,7 @@ import {
   planNoiseCopies,
   planRuns,
 } from '../../shared/contracts/extraction.ts';
+import type { ScreeningMode } from '../../shared/contracts/screening.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { drawTransforms } from '../../shared/noise/draw-transforms.ts';
@@ -40,6 +41,8 @@ export interface CompileOptions {
   readonly engine: Engine;
   /** Name of the logits where the model has several outputs and none is called `logits`. */
   readonly output?: string;
+  /** What the graph is for where it is no guard's: see `planScreening`. */
+  readonly screening?: ScreeningMode;
 }
 
 /** A compiled model as a file, and what the file says of itself. */
@@ -60,7 +63,7 @@ export interface Compilation {
  * @see NCCR, section 3.2
  */
 export async function compileModel(modelBytes: Uint8Array, options: CompileOptions): Promise<Compilation> {
-  const { name, plan, noiseKey, engine, output } = options;
+  const { name, plan, noiseKey, engine, output, screening } = options;
   const model = loadModel(modelBytes);
   if (model.metadataProps.some(({ key }) => key === compiledModelKey)) {
     throw new GuardError('invalid_model', 'the model is compiled already');
@@ -87,6 +90,7 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
       classes,
     },
     plan,
+    ...(screening !== undefined && { screening }),
     noise_key_id: noiseKey.id,
   } satisfies CompiledModel);
 

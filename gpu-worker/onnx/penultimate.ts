@@ -6,12 +6,18 @@ import { elementCount } from '../../shared/maths/tensor.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { GraphBuilder } from './graph.ts';
 import { loadModel } from './model-file.ts';
-import { prepareModel } from './prepare-model.ts';
+import { type PreparedModel, prepareModel } from './prepare-model.ts';
 import { requireRowwise } from './shape-probe.ts';
 
 /** Operators that move or scale logits and leave the layer behind them the last one. */
 const passedOver = ['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Add', 'LogSoftmax'];
 const linearLayers = ['Gemm', 'MatMul', 'Conv'];
+
+/** A tensor by its name in the file, and its elements without the batch. */
+export interface PenultimateLayer {
+  readonly tensor: string;
+  readonly neurons: number;
+}
 
 /**
  * Finds the penultimate activation of a model and says how to tap it.
@@ -23,19 +29,33 @@ export async function penultimateTap(
 ): Promise<Extract<Tap, { kind: 'activations' }>> {
   const model = loadModel(modelBytes);
   const prepared = await prepareModel(model, { engine, reserved: [], ...(output && { output }) });
-  const found = lastLinearInput(prepared.graph, prepared.logits);
+  return { kind: 'activations', ...penultimateLayer(prepared) };
+}
+
+/**
+ * Finds the penultimate activation of a prepared model.
+ * @param named a tensor to be read in its place, by its name in the file; the model was prepared for it
+ * @throws GuardError `invalid_model` where the logits are not those of a linear layer, or the tensor has too many neurons or
+ *   no rows of float32
+ */
+export function penultimateLayer(prepared: PreparedModel, named?: string): PenultimateLayer {
+  const { graph, probed, logits, originalName, presentName } = prepared;
+  const found = named === undefined ? lastLinearInput(graph, logits) : presentName(named);
   if (found === undefined) {
-    const logits = prepared.originalName(prepared.logits);
-    throw new GuardError('invalid_model', `${logits} does not come from a linear layer that could be tapped`);
+    const detail = `${originalName(logits)} does not come from a linear layer that could be tapped`;
+    throw new GuardError('invalid_model', detail);
   }
-  const label = prepared.originalName(found);
-  const { shape, datatype } = requireRowwise(model, prepared.probed, { tensor: found, label });
+  const label = originalName(found);
+  const { shape, datatype } = requireRowwise(graph.model, probed, { tensor: found, label });
   const neurons = elementCount(shape.slice(1));
-  if (datatype !== 'FP32' || neurons > activationNeuronsMax) {
+  if (datatype !== 'FP32') {
+    throw new GuardError('invalid_model', `the penultimate activation ${label} is not float32`);
+  }
+  if (neurons > activationNeuronsMax) {
     const detail = `the penultimate activation ${label} has ${neurons} neurons; at most ${activationNeuronsMax} are read`;
     throw new GuardError('invalid_model', detail);
   }
-  return { kind: 'activations', tensor: label, neurons };
+  return { tensor: label, neurons };
 }
 
 function lastLinearInput(graph: GraphBuilder, logits: string): string | undefined {

@@ -65,12 +65,15 @@ function appendTap(
   copies: number,
 ): string[] {
   const neurons = elementCount(shape);
-  if (tap.kind === 'activations') {
+  if (tap.kind === 'activations' || tap.kind === 'drifts') {
     if (tap.neurons !== neurons) {
       throw new GuardError('invalid_model', `${tap.tensor} has ${neurons} neurons, not ${tap.neurons}`);
     }
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
-    return [graph.op('Slice', [rows, graph.ints([0]), graph.ints([1]), graph.ints([1])])];
+    const input = graph.op('Slice', [rows, graph.ints([0]), graph.ints([1]), graph.ints([1])]);
+    if (tap.kind === 'activations') return [input];
+    const copied = graph.op('Slice', [rows, graph.ints([1]), graph.ints([copies + 1]), graph.ints([1])]);
+    return [graph.op('Sub', [reduce(graph, 'Mean', copied, { axes: [1], keep: true }), input])];
   }
   if (tap.kind === 'layer') {
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);

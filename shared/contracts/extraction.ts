@@ -1,6 +1,7 @@
 // The plan of one compiled model, and the call that extracts logits and changes from it.
 import { z } from 'zod';
 import { activationNeuronsMax, bankRowsMax, copiesMax, tapUnitsMax } from '../limits.ts';
+import { screeningModes } from './screening.ts';
 import { type Transform, transformSchema } from './transform.ts';
 
 /** A SHA-256 digest as every contract writes it. */
@@ -43,6 +44,12 @@ export const tapSchema = z.discriminatedUnion('kind', [
   /** The activations of the input itself, one value a neuron. */
   z.strictObject({
     kind: z.literal('activations'),
+    tensor: z.string().min(1),
+    neurons: z.int().min(1).max(activationNeuronsMax),
+  }),
+  /** The signed change of every neuron, averaged over all copies: what screening clusters. */
+  z.strictObject({
+    kind: z.literal('drifts'),
     tensor: z.string().min(1),
     neurons: z.int().min(1).max(activationNeuronsMax),
   }),
@@ -109,6 +116,8 @@ export const compiledModelSchema = z.strictObject({
     classes: z.int().min(2),
   }),
   plan: extractionPlanSchema,
+  /** What the vectors of a graph for screening are; absent where it serves a guard. */
+  screening: z.enum(screeningModes).optional(),
   /** Which key made the bank: see `NoiseKey`. */
   noise_key_id: z.string(),
 });
@@ -136,6 +145,8 @@ export const extractionParameters = {
   compiledDigest: 'guard_compiled_digest',
   noiseKeyId: 'guard_noise_key_id',
   planDigest: 'guard_plan_digest',
+  /** One of `screeningModes`, of a model's version for screening alone. */
+  screening: 'guard_screening',
 } as const;
 
 /** The part of a plan that says which copies it makes. */
@@ -171,7 +182,7 @@ export function planBankRows(plan: { readonly noise: readonly NoiseSegment[] }):
 export interface ChangeColumn {
   readonly tensor: string;
   /**
-   * `change`: mean of |F(x') - F(x)|; `drift`: mean of F(x') - F(x), of units alone; `base`: mean of |F(x)| on the input
+   * `change`: mean of |F(x') - F(x)|; `drift`: mean of F(x') - F(x), of units and neurons; `base`: mean of |F(x)| on the input
    * itself; `activation`: F(x).
    */
   readonly quantity: 'change' | 'drift' | 'base' | 'activation';
@@ -187,7 +198,7 @@ export const unitQuantities = ['change', 'drift', 'base'] as const;
 
 /**
  * Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, channels and neurons a
- * change each, units their changes, then their drifts, then their bases, activations a value a neuron.
+ * change each, units their changes, then their drifts, then their bases, activations a value and drifts a drift a neuron.
  */
 export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeColumn[] {
   return plan.taps.flatMap(tapColumns);
@@ -208,9 +219,12 @@ export function tapColumns(tap: Tap): ChangeColumn[] {
       return tap.index.map((index) => ({ tensor, quantity: 'change', unit: { kind: unit, index } }));
     }
     case 'activations':
+    case 'drifts': {
+      const quantity = kind === 'drifts' ? 'drift' : 'activation';
       return Array.from({ length: tap.neurons }, (_, index): ChangeColumn => {
-        return { tensor, quantity: 'activation', unit: { kind: 'neuron', index } };
+        return { tensor, quantity, unit: { kind: 'neuron', index } };
       });
+    }
     case 'units': {
       const { transform, units } = tap;
       return unitQuantities.flatMap((quantity) =>

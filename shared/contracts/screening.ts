@@ -1,6 +1,16 @@
 // Contract of a screening: what was found in the training data, class by class.
 import { z } from 'zod';
 
+/**
+ * What is clustered of an example: `nccr` the signed change of the penultimate activation under noise that destroys the image,
+ * `activation` that activation itself, which a third of the forward passes gives and which clusters all but alike.
+ */
+export const screeningModes = ['nccr', 'activation'] as const;
+export type ScreeningMode = (typeof screeningModes)[number];
+
+/** Version under which a gpu-worker serves the graph for screening, beside the graphs of a guard for the same model. */
+export const screeningVersion = 'screening';
+
 const labelSchema = z.int().min(0);
 
 /** Thresholds by which classes were judged. */

@@ -32,6 +32,25 @@ export function neuronChanges(activations: TappedActivations): Float64Array {
 }
 
 /**
+ * Drift of each neuron: the mean over copies of `F_j(x'_k) - F_j(x)`, signed. Under noise that destroys the image it is all but
+ * `constant - F_j(x)`.
+ * @param activations of one tap, [copies + 1, neurons], any finite values
+ * @returns [neurons], in the unit of the activations
+ * @throws Error where the values do not have the stated shape or there is no copy
+ * @see NCCR, section 6, whose change rate has no sign
+ */
+export function neuronDrifts(activations: TappedActivations): Float64Array {
+  const { values, copies, neurons } = activations;
+  assertShape(values, [copies + 1, neurons], 'activations');
+  assert(copies > 0, 'a drift needs at least one copy');
+  return Float64Array.from({ length: neurons }, (_, neuron) => {
+    let sum = 0;
+    for (let copy = 1; copy <= copies; copy++) sum += values[copy * neurons + neuron] - values[neuron];
+    return sum / copies;
+  });
+}
+
+/**
  * Change of a layer: the mean over its neurons and copies, beside the mean size of its activations on the input.
  * @param activations of one tap, [copies + 1, neurons]
  * @returns `change` and `base`, both at least 0; `change / base` is the relative change

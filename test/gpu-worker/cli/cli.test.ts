@@ -76,6 +76,36 @@ describe('the command line', () => {
     expect(await readFile(file('b.onnx'))).toEqual(bytes);
   });
 
+  it('compiles a model for screening, of a mode and a layer, and not as a guard as well', async () => {
+    const compile = (...args: string[]) =>
+      nccrGuard('model', 'compile', lenet, '--name=digits', `--noise-key=${file('screen.key')}`, ...args);
+    const first = await compile('--screening', `--out=${file('s.onnx')}`);
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/screening \(nccr\): reads the 84 neurons of fc2/),
+    });
+    const { screening, plan } = readCompiledModel(await readFile(file('s.onnx')));
+    expect([screening, plan.noise[0].copies]).toEqual(['nccr', 3]);
+    const other = await compile(
+      '--screening=activation',
+      '--layer=fc1',
+      `--out=${file('a1.onnx')}`,
+      '--json',
+    );
+    expect(JSON.parse(other.stdout).compiled).toMatchObject({
+      screening: 'activation',
+      plan: { taps: [{ kind: 'activations', tensor: 'fc1', neurons: 120 }], only: [0] },
+    });
+    expect(await compile('--screening', '--epsilon=0.2', `--out=${file('x')}`)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/screening.*cannot be used with.*epsilon/),
+    });
+    expect(await compile('--layer=fc1', `--out=${file('x')}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/--layer is read with --screening/),
+    });
+  });
+
   const refused: Record<string, { bytes: Uint8Array; says: RegExp }> = {
     'is not ONNX': { bytes: new TextEncoder().encode('root:x:0:0\n'), says: /not an ONNX file/ },
     'has no batch dimension': {

@@ -4,6 +4,7 @@ import {
   layerChange,
   nccrL2,
   neuronChanges,
+  neuronDrifts,
   unitChanges,
 } from '../../../shared/maths/nccr.ts';
 
@@ -17,6 +18,12 @@ const activations = {
 describe('neuron cover change rate', () => {
   it('averages the absolute change of each neuron over the copies', () => {
     expect([...neuronChanges(activations)]).toEqual([0.5, 1, 1, 0.5]);
+  });
+
+  it('averages the signed change of each neuron over the copies, so that opposite ones cancel', () => {
+    expect([...neuronDrifts(activations)]).toEqual([0.5, -1, -1, 0.5]);
+    const opposite = { values: Float32Array.of(1, 3, 2, 2, 0, 7), copies: 2, neurons: 2 };
+    expect([...neuronDrifts(opposite)]).toEqual([0, 1.5]);
   });
 
   it('averages a layer over its neurons and says how large its activations were', () => {
@@ -52,6 +59,8 @@ describe('neuron cover change rate', () => {
   it('refuses values that do not have the stated shape, no copies and channels that do not divide', () => {
     expect(() => neuronChanges({ ...activations, copies: 3 })).toThrow(/shape/);
     expect(() => neuronChanges({ values: Float32Array.of(1), copies: 0, neurons: 1 })).toThrow(/copy/);
+    expect(() => neuronDrifts({ ...activations, copies: 3 })).toThrow(/shape/);
+    expect(() => neuronDrifts({ values: Float32Array.of(1), copies: 0, neurons: 1 })).toThrow(/copy/);
     expect(() => channelChanges(activations, 3)).toThrow(/channels/);
     expect(() => unitChanges(activations, { copy: 1, units: 3 })).toThrow(/units/);
     expect(() => unitChanges(activations, { copy: 3, units: 2 })).toThrow(/no copy 3/);
