@@ -1,7 +1,7 @@
 // What every way of scoring of a report costs, relative to one forward pass of the bare model.
 import { html } from 'hono/html';
 import type { DetectionTable, Quartiles } from '../../shared/contracts/detection-table.ts';
-import { figureTable, type Markup, verdictList } from './report-markup.ts';
+import { figureTable, type Markup, verdictList } from '../../shared/report/report-markup.ts';
 import { type ScorerColumns, scorerTitle } from './report-names.ts';
 import { costVerdicts } from './table-verdicts.ts';
 

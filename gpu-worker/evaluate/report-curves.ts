@@ -1,8 +1,8 @@
 // The ROC curves of a report: one frame for each set of examples, one line for each way of scoring.
 import { html, raw } from 'hono/html';
 import type { DetectionTable, TableRow } from '../../shared/contracts/detection-table.ts';
+import { curveColors } from '../../shared/report/report-style.ts';
 import { attackTitle, type ScorerColumns, scorerTitle } from './report-names.ts';
-import { curveColors } from './report-style.ts';
 import { type RocCurve, rocChart } from './vega-chart.ts';
 
 /** Dashes of the baselines, in turn; designs are solid, so that a line is known without its colour. */

@@ -1,8 +1,9 @@
 // The train-by-test matrix of a report, beside the paper's.
 import { html } from 'hono/html';
 import type { DetectionTable, MatrixRow } from '../../shared/contracts/detection-table.ts';
-import { edge, figureTable, type Markup } from './report-markup.ts';
-import { areaText, attackTitle, scorerTitle, trainingTitle } from './report-names.ts';
+import { areaText } from '../../shared/report/figure-text.ts';
+import { edge, figureTable, type Markup } from '../../shared/report/report-markup.ts';
+import { attackTitle, scorerTitle, trainingTitle } from './report-names.ts';
 
 /** The section with the matrix; nothing where a table has none. */
 export function matrixSection({ matrix = [] }: DetectionTable): Markup {

@@ -1,5 +1,4 @@
 // What a report calls attacks and ways of scoring, and how it writes their figures.
-import { assert } from '../../shared/assert.ts';
 import type { DetectionTable } from '../../shared/contracts/detection-table.ts';
 import { type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import type { AttackName } from '../attacks/attack-by-name.ts';
@@ -80,18 +79,6 @@ export function attackTitle(name: string): string {
 export function trainingTitle(attacks: readonly string[]): string {
   if (attacks.join() === matrixCombine.join()) return 'Combine';
   return attacks.map((attack) => attackTitle(attack).replace(', smallest', '')).join(' and ');
-}
-
-/** A rate or area as `0.9876`. @throws Error where it is no finite number */
-export function areaText(value: number): string {
-  assert(Number.isFinite(value), 'a figure of a report is not a number');
-  return value.toFixed(4);
-}
-
-/** A rate as `98.8 %`, or without the sign. @throws Error where it is no finite number */
-export function percentText(value: number, sign = ' %'): string {
-  assert(Number.isFinite(value), 'a figure of a report is not a number');
-  return `${(100 * value).toFixed(1)}${sign}`;
 }
 
 function titleOf(titles: Readonly<Record<string, string>>, name: string): string | undefined {

@@ -7,21 +7,15 @@ import type {
   TableCell,
   TableRow,
 } from '../../shared/contracts/detection-table.ts';
+import { areaText, percentText } from '../../shared/report/figure-text.ts';
+import { edge, figureTable, type Markup, verdictList } from '../../shared/report/report-markup.ts';
+import { reportStyle } from '../../shared/report/report-style.ts';
 import { type PaperTable, paperTablesOf, paperTrainingSets } from './paper-figures.ts';
 import { costSection } from './report-costs.ts';
 import { curveSection } from './report-curves.ts';
 import { limitsSection } from './report-limits.ts';
-import { edge, figureTable, type Markup, verdictList } from './report-markup.ts';
 import { matrixSection } from './report-matrix.ts';
-import {
-  areaText,
-  attackTitle,
-  percentText,
-  type ScorerColumns,
-  scorerColumns,
-  scorerTitle,
-} from './report-names.ts';
-import { reportStyle } from './report-style.ts';
+import { attackTitle, type ScorerColumns, scorerColumns, scorerTitle } from './report-names.ts';
 import { marginVerdicts } from './table-verdicts.ts';
 
 /**

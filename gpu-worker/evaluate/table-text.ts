@@ -1,6 +1,7 @@
 // A table for a person at a terminal.
 import type { DetectionTable, Quartiles, Spread } from '../../shared/contracts/detection-table.ts';
-import { areaText, percentText, trainingTitle } from './report-names.ts';
+import { areaText, percentText } from '../../shared/report/figure-text.ts';
+import { trainingTitle } from './report-names.ts';
 import { costVerdicts, marginVerdicts } from './table-verdicts.ts';
 
 /** The table: a line a set, a column a way of scoring, AUROC over the seeds; then times, the matrix, and what they say. */

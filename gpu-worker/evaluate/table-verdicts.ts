@@ -1,8 +1,9 @@
 // What the figures of a table say, as sentences: whether a design beats the margin, and whether it is cheap enough.
 import type { DetectionTable, TableCosts, TableRow } from '../../shared/contracts/detection-table.ts';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
+import { areaText } from '../../shared/report/figure-text.ts';
 import { attackNames } from '../attacks/attack-by-name.ts';
-import { areaText, scorerColumns, scorerTitle, sequentialDesign } from './report-names.ts';
+import { scorerColumns, scorerTitle, sequentialDesign } from './report-names.ts';
 
 /** The product's own design: the one that cost is claimed for. */
 export const productDesign: VectorDesign = 'margin-changes';

@@ -1,6 +1,5 @@
 // Pieces of markup that the sections of a report share.
 import { html } from 'hono/html';
-import type { TableVerdict } from './table-verdicts.ts';
 
 /** Markup whose parts are escaped. */
 export type Markup = ReturnType<typeof html>;
@@ -19,7 +18,7 @@ export function edge(index: number): string {
 }
 
 /** Statements, those that do not hold marked. */
-export function verdictList(verdicts: readonly TableVerdict[]): Markup {
+export function verdictList(verdicts: readonly { holds: boolean; sentence: string }[]): Markup {
   return html`<ul>
 ${verdicts.map(
   ({ holds, sentence }) => html`<li>${holds ? '' : html`<span class="mark">▲ </span>`}${sentence}</li>
