@@ -91,3 +91,7 @@ export const inflationFreeBytes = 8 * 1024 * 1024;
 export const archiveEntriesMax = 1_100_000;
 /** Characters of a path in an archive: the bound of POSIX's ustar format. */
 export const entryNameCharactersMax = 255;
+/** Milliseconds between the attempts to deliver a webhook, which begin like those that Standard Webhooks proposes: 2.6 hours in all. */
+export const webhookRetryDelaysMs = [5_000, 300_000, 1_800_000, 7_200_000] as const;
+/** Milliseconds that a receiver of webhooks may ask the guard to wait. */
+export const webhookRetryAfterMsMax = 7_200_000;
