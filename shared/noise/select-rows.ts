@@ -8,7 +8,7 @@ export interface RowSelection {
   readonly rows: readonly number[];
   /** [N], each 1 or -1. */
   readonly signs: readonly number[];
-  /** `sha256:…` of the input's float32 bytes: same input, same noise. */
+  /** `sha256:…` of the input's bytes: same input, same noise. */
   readonly inputDigest: string;
 }
 
@@ -20,13 +20,14 @@ export interface RowSelection {
  *
  * Within a segment rows are drawn
  * without replacement where the segment has enough of them.
- * @param input the elements of one input, float32; digested as little-endian bytes
+ * @param input the elements of one input, float32, digested as little-endian bytes; of an example that is screened what is sent
+ *   of it: its pixels as float32 or bytes, channels first, or its whole file
  * @returns rows and signs, in the order of the plan's segments
  */
 export async function selectRows(
   key: NoiseKey,
   plan: Pick<ExtractionPlan, 'noise'>,
-  input: Float32Array,
+  input: Float32Array | Uint8Array,
 ): Promise<RowSelection> {
   const digest = await sha256(new Uint8Array(input.buffer, input.byteOffset, input.byteLength));
   const copies = planNoiseCopies(plan);

@@ -11,6 +11,7 @@ import {
 import { type ErrorPlace, GuardError } from '../errors.ts';
 import { tensorElementsMax } from '../limits.ts';
 import { elementCount, type NamedTensor } from '../maths/tensor.ts';
+import type { ByteTensor } from './byte-elements.ts';
 import { elementsFromBytes, elementsFromJson, isDatatype } from './elements.ts';
 import { parseJson } from './parse-json.ts';
 
@@ -22,10 +23,10 @@ export interface OipBody {
 }
 
 /** A request with its tensors read. */
-export interface ReadRequest {
+export interface ReadRequest<T = NamedTensor> {
   readonly id: string | undefined;
   readonly parameters: Parameters;
-  readonly inputs: readonly NamedTensor[];
+  readonly inputs: readonly T[];
   /** The parameters of each input, in the order of `inputs`. */
   readonly inputParameters: readonly Parameters[];
   /** Outputs asked for; undefined means all. */
@@ -44,9 +45,31 @@ export interface ReadResponse extends Pick<InferenceResponse, 'model_name' | 'mo
  * @throws GuardError `malformed_request` where it is no such message, `invalid_input` where a tensor is not what it says
  */
 export function readRequest(body: OipBody, tensorElements = tensorElementsMax): ReadRequest {
+  return requestOf(body, tensorElements, readTensor);
+}
+
+/**
+ * Reads an inference request whose inputs may be of the datatype BYTES as well, which follow the JSON as raw bytes; what their
+ * elements are is not looked at.
+ * @param tensorElements largest number of elements of one tensor
+ * @throws GuardError as {@link readRequest} does
+ */
+export function readRequestWithBytes(
+  body: OipBody,
+  tensorElements: number,
+): ReadRequest<NamedTensor | ByteTensor> {
+  return requestOf(body, tensorElements, (tensor, bytes, where) => {
+    const { name, shape, datatype } = tensor;
+    if (datatype !== 'BYTES') return readTensor(tensor, bytes, where);
+    if (bytes === undefined) throw invalid(where, 'BYTES are read as binary data alone');
+    return { name, shape, datatype, data: bytes };
+  });
+}
+
+function requestOf<T>(body: OipBody, tensorElements: number, read: TensorReader<T>): ReadRequest<T> {
   const { json, rest } = splitBody(body);
   const request = validate(inferenceRequestSchema, json);
-  const inputs = readTensors(request.inputs, { rest, list: 'inputs', tensorElements });
+  const inputs = readTensors(request.inputs, { rest, list: 'inputs', tensorElements, read });
   return {
     id: request.id,
     parameters: request.parameters ?? {},
@@ -68,7 +91,7 @@ export function readResponse(body: OipBody, tensorElements = tensorElementsMax):
     ...(model_version === undefined ? {} : { model_version }),
     ...(id === undefined ? {} : { id }),
     parameters: parameters ?? {},
-    outputs: readTensors(outputs, { rest, list: 'outputs', tensorElements }),
+    outputs: readTensors(outputs, { rest, list: 'outputs', tensorElements, read: readTensor }),
   };
 }
 
@@ -88,32 +111,47 @@ function splitBody({ bytes, headerLength }: OipBody): { json: unknown; rest: Uin
   return { json: parseJson(bytes.subarray(0, length)), rest: bytes.subarray(length) };
 }
 
-function readTensors(
+/** Reads one tensor out of its JSON or, where it has some, its raw bytes. */
+type TensorReader<T> = (tensor: WireTensor, bytes: Uint8Array | undefined, where: string) => T;
+
+function readTensor(
+  { name, shape, datatype, data }: WireTensor,
+  bytes: Uint8Array | undefined,
+  where: string,
+): NamedTensor {
+  if (!isDatatype(datatype)) throw invalid(`${where}/datatype`, `datatype ${datatype} is not supported`);
+  const type = { datatype, shape };
+  const elements =
+    bytes === undefined
+      ? elementsFromJson(data, type, `${where}/data`)
+      : elementsFromBytes(bytes, type, where);
+  return { name, shape, datatype, data: elements };
+}
+
+function readTensors<T>(
   tensors: readonly WireTensor[],
-  { rest, list, tensorElements }: { rest: Uint8Array; list: string; tensorElements: number },
-): NamedTensor[] {
+  {
+    rest,
+    list,
+    tensorElements,
+    read: readOne,
+  }: { rest: Uint8Array; list: string; tensorElements: number; read: TensorReader<T> },
+): T[] {
   const names = new Set<string>();
   let offset = 0;
-  const read = tensors.map((tensor, index): NamedTensor => {
+  const read = tensors.map((tensor, index): T => {
     const where = `/${list}/${index}`;
     if (names.has(tensor.name))
       throw invalid(where, `a second tensor named ${tensor.name}`, 'malformed_request');
     names.add(tensor.name);
-    const { name, shape, datatype } = tensor;
-    if (!isDatatype(datatype)) throw invalid(`${where}/datatype`, `datatype ${datatype} is not supported`);
-    const count = elementCount(shape);
+    const count = elementCount(tensor.shape);
     if (count > tensorElements)
       throw invalid(`${where}/shape`, `${count} elements; the limit is ${tensorElements}`);
     const size = tensor.parameters?.binary_data_size;
     if (size === undefined) {
       if (tensor.data === undefined)
         throw invalid(where, 'neither data nor binary_data_size', 'malformed_request');
-      return {
-        name,
-        shape,
-        datatype,
-        data: elementsFromJson(tensor.data, { datatype, shape }, `${where}/data`),
-      };
+      return readOne(tensor, undefined, where);
     }
     if (tensor.data !== undefined)
       throw invalid(where, 'both data and binary_data_size', 'malformed_request');
@@ -123,7 +161,7 @@ function readTensors(
     }
     const bytes = rest.subarray(offset, offset + size);
     offset += size;
-    return { name, shape, datatype, data: elementsFromBytes(bytes, { datatype, shape }, where) };
+    return readOne(tensor, bytes, where);
   });
   if (offset !== rest.length) {
     throw badHeaderLength(

@@ -1,6 +1,7 @@
 // Writes Open Inference Protocol v2 bodies, JSON or with the binary extension.
 import { headerLengthHeader, type Parameters } from '../contracts/inference.ts';
 import type { NamedTensor } from '../maths/tensor.ts';
+import type { ByteTensor } from './byte-elements.ts';
 import { elementsToBytes, elementsToJson } from './elements.ts';
 
 /** A body ready to be sent with its headers. */
@@ -10,7 +11,10 @@ export interface OipMessage {
 }
 
 /** Writes a request whose tensors follow the JSON as raw bytes, and asks for the answer in the same form. */
-export function writeBinaryRequest(inputs: readonly NamedTensor[], parameters: Parameters = {}): OipMessage {
+export function writeBinaryRequest(
+  inputs: readonly (NamedTensor | ByteTensor)[],
+  parameters: Parameters = {},
+): OipMessage {
   const json = { parameters: { ...parameters, binary_data_output: true }, inputs: inputs.map(announce) };
   return withBinary(json, inputs);
 }
@@ -41,11 +45,11 @@ export function writeResponse(
   return { body, headers: { 'content-type': 'application/json' } };
 }
 
-function announce({ name, datatype, shape, data }: NamedTensor): object {
+function announce({ name, datatype, shape, data }: NamedTensor | ByteTensor): object {
   return { name, datatype, shape, parameters: { binary_data_size: data.byteLength } };
 }
 
-function withBinary(json: object, tensors: readonly NamedTensor[]): OipMessage {
+function withBinary(json: object, tensors: readonly (NamedTensor | ByteTensor)[]): OipMessage {
   const head = new TextEncoder().encode(JSON.stringify(json));
   const parts = tensors.map(elementsToBytes);
   const body = new Uint8Array(parts.reduce((sum, part) => sum + part.length, head.length));
