@@ -87,6 +87,8 @@ export const inflatedBytesMax = 16 * 1024 * 1024 * 1024;
 export const inflationRatioMax = 100;
 /** Inflated bytes up to which the ratio is not looked at: a million labels as int64 are as many. */
 export const inflationFreeBytes = 8 * 1024 * 1024;
+/** Arrays of one .npz file: NumPy files of experiments have a handful. */
+export const npzEntriesMax = 1_024;
 /** Entries of one archive: as many examples, with room for folders and what operating systems add. */
 export const archiveEntriesMax = 1_100_000;
 /** Characters of a path in an archive: the bound of POSIX's ustar format. */

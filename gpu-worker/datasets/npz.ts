@@ -1,11 +1,10 @@
 // NumPy's archive of named arrays: a zip file of .npy files, stored or deflated.
 import { type UnzipFileInfo, unzipSync, zipSync } from 'fflate';
 import { GuardError } from '../../shared/errors.ts';
+import { npzEntriesMax } from '../../shared/limits.ts';
 import type { Tensor } from '../../shared/maths/tensor.ts';
 import { parseNpy, writeNpy } from './npy.ts';
 
-/** Arrays of one archive: NumPy files of experiments have a handful. */
-const entriesMax = 1024;
 /** Bytes that the arrays read from one archive may unpack to together. */
 const unpackedBytesMax = 2 * 1024 * 1024 * 1024;
 
@@ -65,7 +64,8 @@ function unzip(
   let unpacked = 0;
   const filter = (file: UnzipFileInfo) => {
     if (seen.has(file.name)) throw invalid(`${name} has two entries of the name ${file.name}`);
-    if (seen.add(file.name).size > entriesMax) throw invalid(`${name} has more than ${entriesMax} entries`);
+    if (seen.add(file.name).size > npzEntriesMax)
+      throw invalid(`${name} has more than ${npzEntriesMax} entries`);
     if (!wanted(file.name)) return false;
     // The size that is said is the size that is allocated; what an entry inflates to beyond it is dropped.
     unpacked += file.originalSize;

@@ -3,6 +3,7 @@ import type { UploadFormat } from '../contracts/screening-job.ts';
 import { cifarRecordBytes, cifarShape } from './cifar-binary.ts';
 import { openIdx } from './idx.ts';
 import { isGzipped } from './inflate.ts';
+import { onlyFile, openNpz } from './npz.ts';
 import {
   defaultUploadLimits,
   invalidUpload,
@@ -23,6 +24,10 @@ type Describe = (
 ) => Promise<Description>;
 
 const descriptions: Readonly<Partial<Record<UploadFormat, Describe>>> = {
+  npz: async (files, options, limits) => {
+    const { images, datatype, layout } = await openNpz(onlyFile(files), options, limits);
+    return { examples: images.header.shape[0], exact: true, shape: layout.shape, datatype };
+  },
   idx: async (files, options, limits) => {
     const { examples, shape } = await openIdx(files, options, limits);
     return { examples, exact: true, shape, datatype: 'UINT8' };

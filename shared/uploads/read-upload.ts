@@ -4,6 +4,7 @@ import { assert } from '../assert.ts';
 import type { UploadFormat } from '../contracts/screening-job.ts';
 import { readCifarBinary } from './cifar-binary.ts';
 import { readIdx } from './idx.ts';
+import { readNpz } from './npz.ts';
 import {
   defaultUploadLimits,
   type ExampleBatch,
@@ -21,6 +22,7 @@ type UploadReader = (
 ) => AsyncGenerator<ExampleBatch, UploadSummary, void>;
 
 const readers: Readonly<Partial<Record<UploadFormat, UploadReader>>> = {
+  npz: readNpz,
   idx: readIdx,
   'cifar-binary': readCifarBinary,
 };

@@ -1,5 +1,6 @@
 // What is said of an upload before it is read.
 import { describe, expect, it } from 'vitest';
+import { writeNpz } from '../../../gpu-worker/datasets/npz.ts';
 import { describeUpload } from '../../../shared/uploads/describe-upload.ts';
 import { fileOf, gzipped, idxFile, patternedBytes } from '../../helpers/upload-fixture.ts';
 
@@ -14,6 +15,21 @@ describe('an upload is described by its headers', () => {
       exact: true,
       shape: [1, 2, 2],
       datatype: 'UINT8',
+    });
+  });
+
+  it('of npz', async () => {
+    const archive = writeNpz({
+      x: { datatype: 'FP32', shape: [7, 4, 5, 3], data: new Float32Array(420) },
+      y: { datatype: 'INT64', shape: [7], data: new BigInt64Array(7) },
+    });
+    expect(await describeUpload([fileOf('set.npz', archive)], { format: 'npz', batch: 1 })).toEqual({
+      format: 'npz',
+      bytes: archive.length,
+      examples: 7,
+      exact: true,
+      shape: [3, 4, 5],
+      datatype: 'FP32',
     });
   });
 
