@@ -20,7 +20,7 @@ describe('an upload is described by its headers', () => {
 
   it('of npz', async () => {
     const archive = writeNpz({
-      x: { datatype: 'FP32', shape: [7, 4, 5, 3], data: new Float32Array(420) },
+      x: { datatype: 'FP32', shape: [7, 5, 6, 3], data: new Float32Array(630) },
       y: { datatype: 'INT64', shape: [7], data: new BigInt64Array(7) },
     });
     expect(await describeUpload([fileOf('set.npz', archive)], { format: 'npz', batch: 1 })).toEqual({
@@ -28,7 +28,7 @@ describe('an upload is described by its headers', () => {
       bytes: archive.length,
       examples: 7,
       exact: true,
-      shape: [3, 4, 5],
+      shape: [3, 5, 6],
       datatype: 'FP32',
     });
   });
