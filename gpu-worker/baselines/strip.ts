@@ -1,5 +1,4 @@
 // Baseline: an input whose label stays the same whatever is laid over it carries a trigger.
-import { createRequire } from 'node:module';
 import { assert, assertShape } from '../../shared/assert.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
@@ -8,12 +7,6 @@ import { clipTo } from '../attacks/attack.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
 import { softmax } from './softmax.ts';
 import type { Suspicion } from './training-activations.ts';
-
-interface JStat {
-  readonly normal: { inv(probability: number, mean: number, deviation: number): number };
-}
-
-const { jStat } = createRequire(import.meta.url)('jstat') as { jStat: JStat };
 
 /** Inputs whose overlaid copies are made and run together. */
 const inputsAtOnce = 64;
@@ -81,17 +74,18 @@ export async function stripEntropies(
 }
 
 /**
- * Entropy under which an input is suspected: the quantile of a normal distribution with the mean and deviation of clean inputs.
- * @param entropies of clean inputs, at least two
- * @param falseRejectionRate share of clean inputs that may be suspected, over 0 and under 1
+ * Entropy under which an input is suspected: at most the wanted share of the clean inputs given lies under it.
+ *
+ * Deviation: the paper takes that quantile of a normal distribution with their mean and deviation. Entropies of networks that are
+ * sure of most overlaid images are not normal: the quantile is then under zero, and nothing would ever be suspected.
+ * @param entropies of clean inputs, at least one
+ * @param falseRejectionRate share of clean inputs that may be suspected, at least 0 and under 1
  * @see Gao et al. (2019), section V: the detection boundary from a preset false rejection rate
  */
 export function stripThreshold(entropies: Float64Array, falseRejectionRate: number): number {
-  const count = entropies.length;
-  assert(count >= 2, 'a deviation needs two clean inputs');
-  const mean = entropies.reduce((sum, value) => sum + value, 0) / count;
-  const variance = entropies.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
-  return jStat.normal.inv(falseRejectionRate, mean, Math.sqrt(variance));
+  assert(entropies.length > 0, 'a threshold needs clean inputs');
+  assert(falseRejectionRate >= 0 && falseRejectionRate < 1, 'a rate is at least 0 and under 1');
+  return entropies.toSorted()[Math.floor(falseRejectionRate * entropies.length)];
 }
 
 /** Rows whose entropy lies under the threshold. */

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
 import { datasetPoisonCommand } from './dataset-poison.ts';
+import { datasetScreenTableCommand } from './dataset-screen-table.ts';
 import { demoDigitCommand } from './demo-digit.ts';
 import { detectorAttackCommand } from './detector-attack.ts';
 import { detectorCalibrateCommand } from './detector-calibrate.ts';
@@ -38,7 +39,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(detectorVerifyCommand())
     .addCommand(detectorTableCommand())
     .addCommand(detectorReportCommand());
-  program.command('dataset').description('training data').addCommand(datasetPoisonCommand());
+  program
+    .command('dataset')
+    .description('training data')
+    .addCommand(datasetPoisonCommand())
+    .addCommand(datasetScreenTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();

@@ -279,8 +279,8 @@ export function numberPair(text: string): [number, number] {
   return [low, high];
 }
 
-/** Without a default of its own: an empty list would stand in the help. */
-function collect(text: string, before: readonly string[] = []): string[] {
+/** Parser of an option that may be repeated. Without a default of its own: an empty list would stand in the help. */
+export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
 

@@ -82,7 +82,7 @@ function quartilesText({ median, quartiles }: Quartiles, digits: number): string
 }
 
 /** Columns of text: the first to the left, the others to the right. */
-function aligned(lines: readonly (readonly string[])[]): string {
+export function aligned(lines: readonly (readonly string[])[]): string {
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   return lines
     .map((line) =>
