@@ -1,0 +1,8 @@
+// What a report calls a class.
+import type { ScreeningReport } from '../contracts/screening-report.ts';
+
+/** `class 33`, with its name where that says more than its number. */
+export function classTitle({ dataset }: Pick<ScreeningReport, 'dataset'>, label: number): string {
+  const name = dataset.class_names?.[label];
+  return name === undefined || name === String(label) ? `class ${label}` : `class ${label} (${name})`;
+}

@@ -1,0 +1,96 @@
+// The tables of a screening's page: every class with its figures, and what was screened with what.
+import { html } from 'hono/html';
+import type { ClassVerdict } from '../contracts/screening.ts';
+import type { ScreeningReport } from '../contracts/screening-report.ts';
+import { countText } from '../report/figure-text.ts';
+import { figureTable, type Markup } from '../report/report-markup.ts';
+import { classTitle } from './class-title.ts';
+import { clusterLooks } from './cluster-marks.ts';
+import { capital } from './page-headline.ts';
+
+/** Classes that the table has: more make a page of many MB. */
+const rowsMax = 2_000;
+
+/** The table of classes: the poisoned ones first, then by falling separation, then those that were too small. */
+export function classesSection(report: ScreeningReport): Markup {
+  const { verdicts, rule, classes } = report.screening;
+  const entropyMax = Math.log2(classes - 1);
+  const sorted = verdicts.toSorted(
+    (left, right) =>
+      rankOf(left) - rankOf(right) || separationOf(right) - separationOf(left) || left.label - right.label,
+  );
+  const left = sorted.length - rowsMax;
+  const head = html`<tr><th scope="col">class</th><th scope="col" class="word">verdict</th><th scope="col">examples</th><th scope="col">clusters</th><th scope="col">separation<small>poison from ${rule.separation_min}</small></th><th scope="col">higher entropy<small>from ${(rule.entropy_share_min * entropyMax).toFixed(2)} bits</small></th><th scope="col">lower entropy<small>bits</small></th><th scope="col">silhouette<small>decides nothing</small></th></tr>`;
+  return html`<section>
+<h2>All classes</h2>
+<p>A class is poisoned where both its separation and the higher entropy of its two clusters reach their bounds; figures that do are bold.${left > 0 ? ` ${countText(left)} clean or small classes more are in the JSON report.` : ''}</p>
+${figureTable(
+  'Classes',
+  head,
+  sorted.slice(0, rowsMax).map((verdict) => classRow(report, verdict)),
+)}
+</section>`;
+}
+
+function classRow(report: ScreeningReport, verdict: ClassVerdict): Markup {
+  const { rule, classes } = report.screening;
+  const title = html`<th scope="row">${capital(classTitle(report, verdict.label))}</th>`;
+  if (verdict.verdict === 'too_small') {
+    return html`<tr>${title}<td class="word">too small</td><td>${countText(verdict.examples)}</td><td>–</td><td>–</td><td>–</td><td>–</td><td>–</td></tr>
+`;
+  }
+  const [first, second] = clusterLooks(verdict);
+  const [higher, lower] = [first.entropyBits, second.entropyBits].sort((left, right) => right - left);
+  const apart = verdict.separation >= rule.separation_min ? 'best' : '';
+  const spread = higher >= rule.entropy_share_min * Math.log2(classes - 1) ? 'best' : '';
+  const word =
+    verdict.verdict === 'poisoned'
+      ? html`<span class="mark">▲ poisoned</span>${verdict.direction === 'weak' ? html`<small>direction weak</small>` : ''}`
+      : 'clean';
+  const estimate = verdict.silhouette_exact ? '' : '≈ ';
+  return html`<tr>${title}<td class="word">${word}</td><td>${countText(verdict.examples)}</td><td>${countText(first.examples)} + ${countText(second.examples)}</td><td class="${apart}">${verdict.separation.toFixed(2)}</td><td class="${spread}">${higher.toFixed(2)}</td><td>${lower.toFixed(2)}</td><td>${estimate}${verdict.silhouette.toFixed(3)}</td></tr>
+`;
+}
+
+function rankOf({ verdict }: ClassVerdict): number {
+  return verdict === 'poisoned' ? 0 : verdict === 'clean' ? 1 : 2;
+}
+
+function separationOf(verdict: ClassVerdict): number {
+  return verdict.verdict === 'too_small' ? 0 : verdict.separation;
+}
+
+/** What was screened, with which model, how and when. */
+export function provenanceSection(report: ScreeningReport): Markup {
+  const { dataset, model, mode, screening, times, versions, id } = report;
+  const facts: [string, string][] = [
+    ...(id === undefined ? [] : [['screening', id] satisfies [string, string]]),
+    ['data set', `${dataset.name}, ${dataset.format}, ${countText(screening.examples)} examples`],
+    ['its digest', dataset.digest],
+    ['model', `${model.name}, ${countText(screening.classes)} classes`],
+    ['its digest', model.digest],
+    ...(model.compiled_digest === undefined
+      ? []
+      : [['compiled', model.compiled_digest] satisfies [string, string]]),
+    ['vectors', modeTexts[mode]],
+    ['seed', String(screening.seed)],
+    ...(times === undefined
+      ? []
+      : [['time', `${times.started_at} to ${times.finished_at}`] satisfies [string, string]]),
+    ...Object.entries(versions).sort(([left], [right]) => (left < right ? -1 : 1)),
+  ];
+  return html`<section>
+<h2>What was screened</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="What was screened"><table class="facts"><tbody>
+${facts.map(
+  ([name, value]) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>
+`,
+)}
+</tbody></table></div>
+</section>`;
+}
+
+const modeTexts = {
+  nccr: 'NCCR: how far the penultimate activations move under noise that destroys the image',
+  activation: 'the penultimate activations themselves',
+} as const;
