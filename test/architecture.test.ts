@@ -65,6 +65,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
 const sharedLibraries: Readonly<Record<string, readonly string[]>> = {
   report: ['hono/html'],
   'screening-report': ['d3-scale', 'fast-png', 'hono/html'],
+  uploads: ['modern-tar'],
   webhook: ['ipaddr.js', 'standardwebhooks'],
 };
 

@@ -4,6 +4,7 @@ import {
   type ImageShape,
   imageBytes,
   invalidUpload,
+  type UploadFile,
   type UploadLimits,
   type UploadOptions,
   type UploadSummary,
@@ -84,4 +85,13 @@ export function checkClasses(classCounts: readonly number[], name: string): void
 /** Sums up an upload of known labels. */
 export function summaryOf(classCounts: readonly number[]): UploadSummary {
   return { examples: classCounts.reduce((sum, count) => sum + count, 0), classCounts };
+}
+
+/**
+ * The file of a format that has one.
+ * @throws GuardError `invalid_dataset` where there are more
+ */
+export function onlyFile(files: readonly UploadFile[]): UploadFile {
+  if (files.length > 1) throw invalidUpload(`the upload is one file; ${files.length} came`);
+  return files[0];
 }

@@ -1,5 +1,6 @@
 // Unpacks gzip and deflate as a stream, a little at a time, and stops where it grows beyond its bounds.
 import { GuardError } from '../errors.ts';
+import { through } from './through.ts';
 import { invalidUpload, type UploadFile, type UploadLimits } from './upload.ts';
 
 /** Compressed bytes that are handed on at once: workerd unpacks a written chunk whole, deflate grows by up to 1,032. */
@@ -21,39 +22,21 @@ export async function* inflate(
   chunks: AsyncIterable<Uint8Array>,
   { format, name, limits }: InflateOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
-  const { readable, writable } = new DecompressionStream(format);
-  const writer = writable.getWriter();
   const taken = { bytes: 0 };
-  // A failure of the source is not the archive's: it is kept apart and thrown as it is.
-  const source: { failure?: unknown; failed: boolean } = { failed: false };
-  const feeding = feed(chunks, writer, taken).catch((failure: unknown) => {
-    if (failure instanceof WriteFailure) return;
-    source.failed = true;
-    source.failure = failure;
-    return writer.abort(failure).catch(() => undefined);
-  });
-  const reader = readable.getReader();
-  try {
-    let bytes = 0;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      bytes += value.length;
+  let bytes = 0;
+  // The library's types ask for chunks over an ArrayBuffer of their own, which slices are.
+  const pair = new DecompressionStream(format) as unknown as {
+    readable: ReadableStream<Uint8Array>;
+    writable: WritableStream<Uint8Array>;
+  };
+  yield* through(slices(chunks, taken), pair, {
+    each: (chunk) => {
+      bytes += chunk.length;
       checkInflation({ bytes, compressed: taken.bytes, name, limits });
-      yield value;
-    }
-    await feeding;
-  } catch (cause) {
-    if (source.failed) throw source.failure;
-    if (cause instanceof GuardError) throw cause;
-    throw invalidUpload(`${name} is damaged or cut short: it cannot be unpacked`, cause);
-  } finally {
-    await Promise.all([
-      writer.abort(new WriteFailure()).catch(() => undefined),
-      reader.cancel().catch(() => undefined),
-    ]);
-    await feeding;
-  }
+      return chunk;
+    },
+    refusal: (cause) => invalidUpload(`${name} is damaged or cut short: it cannot be unpacked`, cause),
+  });
 }
 
 /**
@@ -95,27 +78,15 @@ export async function isGzipped(source: UploadFile['source']): Promise<boolean> 
   return first === 0x1f && second === 0x8b;
 }
 
-/** The unpacker does not want more: it has failed, or nobody reads any longer. */
-class WriteFailure extends Error {}
-
-async function feed(
+async function* slices(
   chunks: AsyncIterable<Uint8Array>,
-  writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>,
   taken: { bytes: number },
-): Promise<void> {
+): AsyncGenerator<Uint8Array, void, void> {
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += sliceBytes) {
       const slice = chunk.slice(at, at + sliceBytes);
-      try {
-        await writer.ready;
-        taken.bytes += slice.length;
-        await writer.write(slice);
-      } catch (cause) {
-        throw new WriteFailure('the unpacker takes no more', { cause });
-      }
+      taken.bytes += slice.length;
+      yield slice;
     }
   }
-  await writer.close().catch((cause: unknown) => {
-    throw new WriteFailure('the unpacker takes no more', { cause });
-  });
 }

@@ -7,6 +7,7 @@ import {
   checkLabel,
   checkShape,
   countClasses,
+  onlyFile,
   summaryOf,
 } from './check-upload.ts';
 import { type ImageLayout, layoutOf } from './image-layout.ts';
@@ -107,15 +108,6 @@ export async function* readNpz(
     await reader.close();
   }
   return summaryOf(classCounts);
-}
-
-/**
- * The file of a format that has one.
- * @throws GuardError `invalid_dataset` where there are more
- */
-export function onlyFile(files: readonly UploadFile[]): UploadFile {
-  if (files.length > 1) throw invalidUpload(`the upload is one file; ${files.length} came`);
-  return files[0];
 }
 
 async function openArray(file: UploadFile, entry: ZipEntry, limits: UploadLimits): Promise<NpyArray> {

@@ -5,6 +5,7 @@ import type { UploadFormat } from '../contracts/screening-job.ts';
 import { readCifarBinary } from './cifar-binary.ts';
 import { readIdx } from './idx.ts';
 import { readNpz } from './npz.ts';
+import { readTar } from './tar.ts';
 import {
   defaultUploadLimits,
   type ExampleBatch,
@@ -21,8 +22,9 @@ type UploadReader = (
   limits: UploadLimits,
 ) => AsyncGenerator<ExampleBatch, UploadSummary, void>;
 
-const readers: Readonly<Partial<Record<UploadFormat, UploadReader>>> = {
+const readers: Readonly<Record<UploadFormat, UploadReader>> = {
   npz: readNpz,
+  tar: readTar,
   idx: readIdx,
   'cifar-binary': readCifarBinary,
 };
@@ -41,9 +43,7 @@ export async function* readUpload(
   assert(Number.isInteger(options.batch) && options.batch > 0, `batch of ${options.batch}`);
   if (files.length === 0) throw invalidUpload('the upload has no files');
   const { firstRow = 0, format } = options;
-  const read = readers[format];
-  if (read === undefined) throw invalidUpload(`an upload of the format ${format} cannot be read`);
-  const batches = read(files, options, limits);
+  const batches = readers[format](files, options, limits);
   try {
     for (;;) {
       const { done, value } = await batches.next();

@@ -1,5 +1,6 @@
 // Uploads made up for tests: files, sources that cut their streams in other places, and everything that a reading gives.
 import { gzipSync } from 'node:zlib';
+import { packTar, type TarHeader } from 'modern-tar';
 import { type ByteSource, memorySource } from '../../shared/uploads/byte-source.ts';
 import { readUpload } from '../../shared/uploads/read-upload.ts';
 import {
@@ -71,4 +72,34 @@ export async function readAll(
     if (done) return { batches, summary: value };
     batches.push(value);
   }
+}
+
+/** A colour image, P6, of one side; its pixels follow from the seed. */
+export function ppmFile(side: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const header = new TextEncoder().encode(`P6\n# made up\n${side} ${side}\n255\n`);
+  return Uint8Array.of(...header, ...patternedBytes(3 * side * side, seed));
+}
+
+/** The header of a PNG file of that size with some bytes behind it: no reader of uploads decodes more. */
+export function pngFile(width: number, height = width, seed = 1): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(60);
+  bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52]);
+  new DataView(bytes.buffer).setUint32(16, width);
+  new DataView(bytes.buffer).setUint32(20, height);
+  bytes.set(patternedBytes(36, seed), 24);
+  return bytes;
+}
+
+/** One entry of an archive. */
+export type TarFixture = Pick<TarHeader, 'name'> & Partial<TarHeader> & { readonly body?: Uint8Array };
+
+/** A tar archive; an entry without a body is a folder unless it says another type. */
+export function tarFile(entries: readonly TarFixture[]): Promise<Uint8Array<ArrayBuffer>> {
+  return packTar(
+    entries.map(({ body, ...header }) => {
+      const type = header.type ?? (body === undefined ? 'directory' : 'file');
+      const whole = { mtime: new Date(0), size: body?.length ?? 0, type, ...header };
+      return body === undefined ? { header: whole } : { header: whole, body };
+    }),
+  );
 }

@@ -2,7 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { writeNpz } from '../../../gpu-worker/datasets/npz.ts';
 import { describeUpload } from '../../../shared/uploads/describe-upload.ts';
-import { fileOf, gzipped, idxFile, patternedBytes } from '../../helpers/upload-fixture.ts';
+import {
+  fileOf,
+  gzipped,
+  idxFile,
+  patternedBytes,
+  pngFile,
+  ppmFile,
+  tarFile,
+} from '../../helpers/upload-fixture.ts';
 
 describe('an upload is described by its headers', () => {
   it('of IDX', async () => {
@@ -49,6 +57,36 @@ describe('an upload is described by its headers', () => {
     // Random bytes do not shrink, so the estimate is the assumed ratio of 1.2 over.
     expect(described.examples).toBeGreaterThan(50);
     expect(described.examples).toBeLessThan(63);
+  });
+
+  it('of archives, whose files are counted up to a thousand and then estimated', async () => {
+    const archive = async (count: number) => {
+      const name = (row: number) => `${row % 2}/${row}.ppm`;
+      return tarFile(
+        Array.from({ length: count }, (_, row) => ({ name: name(row), body: ppmFile(16, row) })),
+      );
+    };
+    const options = { format: 'tar', batch: 1 } as const;
+    const few = await archive(999);
+    expect(await describeUpload([fileOf('set.tar', gzipped(few))], options)).toMatchObject({
+      examples: 999,
+      exact: true,
+      shape: [3, 16, 16],
+      datatype: 'UINT8',
+    });
+    const { examples, exact } = await describeUpload([fileOf('set.tar', await archive(3000))], options);
+    expect(exact).toBe(false);
+    // A megabyte is read ahead of what is counted.
+    expect(examples).toBeGreaterThan(1800);
+    expect(examples).toBeLessThan(3100);
+    const files = fileOf('set.tar', await tarFile([{ name: 'a/0.png', body: pngFile(8) }]));
+    expect(await describeUpload([files], options)).toEqual({
+      format: 'tar',
+      bytes: files.source.size,
+      examples: 1,
+      exact: true,
+      datatype: 'files',
+    });
   });
 
   it('refuses what the reading would refuse for its headers', async () => {
