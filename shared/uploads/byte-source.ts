@@ -3,9 +3,9 @@
 /** Bytes that can be read as a stream or a part at a time; the same bytes each time. */
 export interface ByteSource {
   readonly size: number;
-  /** All bytes from `offset` on, in chunks of any size. */
+  /** All bytes from `offset` on, in chunks of any size; none where `offset` is the size. */
   stream(offset?: number): ReadableStream<Uint8Array>;
-  /** `length` bytes from `offset` on; fewer only where the source ends before. */
+  /** `length` bytes from `offset` on, which may be none; fewer only where the source ends before. */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
