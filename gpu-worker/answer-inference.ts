@@ -1,12 +1,26 @@
 // One inference: the request's bytes in, the answer's bytes out. All control flow of `POST …/infer` stands here.
+import { compiledTensors } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { GuardError } from '../shared/errors.ts';
-import { extractionBytesMax } from '../shared/limits.ts';
-import type { NamedTensor } from '../shared/maths/tensor.ts';
-import { type OipBody, type ReadRequest, readRequest } from '../shared/oip/read-message.ts';
+import {
+  batchRowsMax,
+  extractionBytesMax,
+  screeningDeadlineMsMax,
+  shardExamplesMax,
+} from '../shared/limits.ts';
+import type { NamedTensor, Tensor } from '../shared/maths/tensor.ts';
+import {
+  type OipBody,
+  type ReadRequest,
+  readRequest,
+  readRequestWithBytes,
+} from '../shared/oip/read-message.ts';
 import { type OipMessage, writeResponse } from '../shared/oip/write-message.ts';
 import { checkFeeds } from './engine/check-feeds.ts';
+import type { RunOptions } from './engine/engine.ts';
+import { runParts } from './engine/run-parts.ts';
 import { runRows } from './engine/run-rows.ts';
+import { imageRows, type NamedRows } from './images/image-rows.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** How long an inference may wait for a worker. */
@@ -32,15 +46,13 @@ export async function answerInference(
   body: OipBody,
   { receivedAt, deadlineMs, signal }: InferenceBounds,
 ): Promise<OipMessage> {
-  const request = readRequest(body, extractionBytesMax);
+  const request = await readInputs(body, model);
   const requested = requestedOutputs(request, model);
-  const { feeds, rows } = checkFeeds(request.inputs, model.loaded.inputs);
-  const deadlineAt = receivedAt + Math.min(deadlineMs, timeoutMs(request.parameters) ?? deadlineMs);
+  // A screening waits for its turn as long as its caller likes: nobody sits at the other end.
+  const waitMs = model.intake === undefined ? deadlineMs : screeningDeadlineMsMax;
+  const deadlineAt = receivedAt + Math.min(waitMs, timeoutMs(request.parameters) ?? deadlineMs);
   const options = { outputs: [...requested.keys()], deadlineAt, signal };
-  const results =
-    model.rowByRow && rows !== undefined
-      ? await runRows(model.loaded, feeds, { ...options, rows })
-      : await model.loaded.run(feeds, options);
+  const results = await run(model, request.inputs, options);
   const outputs = options.outputs.map((name): NamedTensor => ({ name, ...results[name] }));
   const binary = (name: string) => requested.get(name)?.binary ?? false;
   for (const output of outputs) if (!binary(output.name)) requireFinite(output);
@@ -53,8 +65,47 @@ export async function answerInference(
   return writeResponse(head, outputs, binary);
 }
 
+/** The request, with the examples of a screening in whatever form they came. */
+async function readInputs(
+  body: OipBody,
+  { intake }: ServedModel,
+): Promise<ReadRequest<NamedTensor | NamedRows>> {
+  if (intake === undefined) return readRequest(body, extractionBytesMax);
+  const request = readRequestWithBytes(body, extractionBytesMax);
+  const inputs = await Promise.all(
+    request.inputs.map((tensor, index) => {
+      // Of the others BYTES are not what the model takes, which is said where all inputs are compared with it.
+      if (tensor.name !== compiledTensors.input) return tensor as NamedTensor;
+      return imageRows(tensor, { ...intake, rowsMax: shardExamplesMax, where: `/inputs/${index}` });
+    }),
+  );
+  return { ...request, inputs };
+}
+
+/** Checks the inputs and runs the model as it is to be run. */
+async function run(
+  { loaded, intake, rowByRow }: ServedModel,
+  inputs: readonly (NamedTensor | NamedRows)[],
+  options: RunOptions,
+): Promise<Record<string, Tensor>> {
+  const rowsMax = intake === undefined ? batchRowsMax : shardExamplesMax;
+  const { feeds, rows } = checkFeeds(inputs, loaded.inputs, rowsMax);
+  if (intake !== undefined && rows !== undefined) {
+    const { partRows, inFlight } = intake;
+    return runParts(loaded, feeds, { ...options, rows, partRows, inFlight });
+  }
+  // Only the intake of examples makes rows that are not there yet.
+  const tensors = feeds as Readonly<Record<string, NamedTensor>>;
+  return rowByRow && rows !== undefined
+    ? runRows(loaded, tensors, { ...options, rows })
+    : loaded.run(tensors, options);
+}
+
 /** Outputs in the order in which the answer lists them; all of the model's where the request names none. */
-function requestedOutputs({ outputs, parameters }: ReadRequest, model: ServedModel): RequestedOutputs {
+function requestedOutputs(
+  { outputs, parameters }: Omit<ReadRequest, 'inputs'>,
+  model: ServedModel,
+): RequestedOutputs {
   const known = model.loaded.outputs.map(({ name }) => name);
   const binaryByDefault = flag(parameters, 'binary_data_output', '/parameters') ?? false;
   if (outputs === undefined || outputs.length === 0) {

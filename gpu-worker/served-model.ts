@@ -2,10 +2,20 @@
 import { extractionParameters } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { screeningVersion } from '../shared/contracts/screening.ts';
+import { elementCount } from '../shared/maths/tensor.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
 import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel } from './engine/engine.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
+import type { ImageInput } from './images/image-rows.ts';
+
+/** How a graph for screening takes its examples. */
+export interface ExampleIntake extends ImageInput {
+  /** Rows that are run together, the same number each time. */
+  readonly partRows: number;
+  /** Parts of one request that wait or run at the same time. */
+  readonly inFlight: number;
+}
 
 /** A model under its name. */
 export interface ServedModel {
@@ -16,10 +26,20 @@ export interface ServedModel {
   readonly parameters: Parameters;
   /** Whether each row of a batch is run by itself; see `runRows`. */
   readonly rowByRow: boolean;
+  /** Of a graph for screening alone, which takes examples as pixels or files too. */
+  readonly intake?: ExampleIntake;
 }
 
 /** The protocol wants a version: of the graph of a whole plan, and of models that are served as they are. */
 export const wholeVersion = '1';
+
+/**
+ * Elements of the inputs that a graph for screening runs together: 16 images of 3 x 32 x 32. With a network of six convolutions,
+ * on two cores that others used too, parts of 16 took 0.7 to 0.9 of the time of single rows (activations alone 0.4); larger ones
+ * took no less.
+ */
+const partElements = 16 * 3 * 32 * 32;
+const partRowsMax = 16;
 
 /**
  * Loads a compiled model under the name that it carries.
@@ -38,8 +58,27 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
   const loaded = await engine.load(bytes);
   // The graph for screening and those of parts of a plan share their model's name.
   const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
-  const version = screening === undefined ? guards : screeningVersion;
-  return { name: model.name, version, loaded, parameters, rowByRow: true };
+  if (screening === undefined)
+    return { name: model.name, version: guards, loaded, parameters, rowByRow: true };
+  const { input_shape: inputShape } = model;
+  const intake = {
+    inputShape,
+    range: plan.input_range,
+    partRows: screeningPartRows(inputShape),
+    inFlight: 2 * engine.info.workers,
+  };
+  return { name: model.name, version: screeningVersion, loaded, parameters, rowByRow: false, intake };
+}
+
+/**
+ * Rows of a graph for screening that are run together.
+ *
+ * Drifts, activations and logits came out the same to the bit alone, in parts of 4 to 128, shuffled and reversed, on six networks
+ * (LeNet-5, three residual ones, two plain ones); since a runtime may choose its kernels by the batch, parts have one size all
+ * the same.
+ */
+export function screeningPartRows(inputShape: readonly number[]): number {
+  return Math.min(partRowsMax, Math.max(1, Math.floor(partElements / elementCount(inputShape))));
 }
 
 /**

@@ -97,3 +97,7 @@ export const entryNameCharactersMax = 255;
 export const webhookRetryDelaysMs = [5_000, 300_000, 1_800_000, 7_200_000] as const;
 /** Milliseconds that a receiver of webhooks may ask the guard to wait. */
 export const webhookRetryAfterMsMax = 7_200_000;
+/** Pixels of an image file that is decoded: more than any network at hand reads, and 50 MB as three channels of bytes. */
+export const imagePixelsMax = 16 * 1024 * 1024;
+/** Time that a request of a screening waits for workers, in milliseconds: it is cut into runs, and a guard's requests go between. */
+export const screeningDeadlineMsMax = 120_000;

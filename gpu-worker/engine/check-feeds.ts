@@ -1,12 +1,18 @@
 // Checks the tensors of a request against what the model takes, before anything is queued.
 import { type ErrorPlace, GuardError } from '../../shared/errors.ts';
 import { batchRowsMax } from '../../shared/limits.ts';
-import type { NamedTensor } from '../../shared/maths/tensor.ts';
 import type { TensorSpec } from './engine.ts';
 
+/** What is looked at of a tensor. */
+export interface FeedHead {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+}
+
 /** Feeds that fit a model. */
-export interface CheckedFeeds {
-  readonly feeds: Readonly<Record<string, NamedTensor>>;
+export interface CheckedFeeds<T extends FeedHead> {
+  readonly feeds: Readonly<Record<string, T>>;
   /** Extent of the free first dimension; undefined where the model's batch is fixed. */
   readonly rows: number | undefined;
 }
@@ -15,9 +21,13 @@ export interface CheckedFeeds {
  * Checks names, datatypes, shapes and the number of rows.
  * @param inputs tensors of the request, in its order
  * @param specs inputs of the model
- * @throws GuardError `invalid_input` with every place that is wrong, `batch_too_large` over `batchRowsMax` rows
+ * @throws GuardError `invalid_input` with every place that is wrong, `batch_too_large` over `rowsMax` rows
  */
-export function checkFeeds(inputs: readonly NamedTensor[], specs: readonly TensorSpec[]): CheckedFeeds {
+export function checkFeeds<T extends FeedHead>(
+  inputs: readonly T[],
+  specs: readonly TensorSpec[],
+  rowsMax = batchRowsMax,
+): CheckedFeeds<T> {
   const places = inputs.flatMap((tensor, index) => tensorFaults(tensor, index, specs));
   for (const { name } of specs) {
     if (!inputs.some((tensor) => tensor.name === name))
@@ -34,13 +44,13 @@ export function checkFeeds(inputs: readonly NamedTensor[], specs: readonly Tenso
   const first = places[0];
   if (first !== undefined)
     throw new GuardError('invalid_input', `${first.pointer}: ${first.detail}`, { places });
-  if (rows !== undefined && rows > batchRowsMax) {
-    throw new GuardError('batch_too_large', `${rows} rows; the limit is ${batchRowsMax}`);
+  if (rows !== undefined && rows > rowsMax) {
+    throw new GuardError('batch_too_large', `${rows} rows; the limit is ${rowsMax}`);
   }
   return { feeds: Object.fromEntries(inputs.map((tensor) => [tensor.name, tensor])), rows };
 }
 
-function tensorFaults(tensor: NamedTensor, index: number, specs: readonly TensorSpec[]): ErrorPlace[] {
+function tensorFaults(tensor: FeedHead, index: number, specs: readonly TensorSpec[]): ErrorPlace[] {
   const where = `/inputs/${index}`;
   const spec = specs.find(({ name }) => name === tensor.name);
   if (spec === undefined) {
