@@ -155,7 +155,12 @@ describe('the page of a screening', () => {
     expect([...hostile.matchAll(/<(\/?\w+)/g)].map((match) => match[1])).toEqual([
       // One row of facts more: the id.
       ...clean.slice(0, clean.lastIndexOf('tbody') + 1),
-      ...['tr', 'th', '/th', 'td', '/td', '/tr'],
+      'tr',
+      'th',
+      '/th',
+      'td',
+      '/td',
+      '/tr',
       ...clean.slice(clean.lastIndexOf('tbody') + 1),
     ]);
   });
