@@ -15,7 +15,7 @@ export function methodSection({ mode, screening }: ScreeningReport): Markup {
 <h2>How it was decided</h2>
 <ol>
 <li>${vectors}</li>
-<li>The vectors are whitened by the spread inside the classes, pooled over all of them, and each class is reduced to at most ten principal components and split into two clusters (k-means).</li>
+<li>The vectors are whitened by the spread inside the classes, pooled over all of them, and each class is reduced to at most ten principal components and split into two clusters (k‑means).</li>
 <li><b>Separation</b> is Ashman’s D: how many deviations the two clusters lie apart along the line of their centres. Under ${rule.separation_min} the class is clean.</li>
 <li><b>Entropy</b> is of the class that the model likes second best for each example. The clean examples of a class resemble few others; poison comes from everywhere. A class is poisoned where one cluster reaches ${percentText(rule.entropy_share_min)} of the most that the number of classes allows.</li>
 <li>The cluster of the higher entropy is the poison where the two differ by ${percentText(rule.direction_share_min)} of that; else the smaller one is taken and the direction is called weak.</li>

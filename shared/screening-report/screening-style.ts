@@ -33,7 +33,7 @@ th.word, td.word { text-align: left; }
 th small { display: block; font-weight: 400; color: var(--quiet); white-space: nowrap; }
 @media print {
   .gallery { grid-template-columns: 1fr 1fr; }
-  .pair { grid-template-columns: 1fr 1fr; }
+  .pair { grid-template-columns: 1fr 1fr; max-width: 15cm; }
   .thumbnails li { break-inside: avoid; }
 }
 `;
