@@ -71,6 +71,8 @@ export const classThumbnailsMax = 24;
 export const thumbnailsMax = 240;
 /** Bytes of one thumbnail's file. */
 export const thumbnailBytesMax = 16_384;
+/** Characters of all thumbnails of a report in base64. */
+export const thumbnailsCharactersMax = 2 * 1024 * 1024;
 /** Side of a thumbnail that is drawn from pixels. */
 export const thumbnailPixelsMax = 64;
 /** Characters of the name of a suspect's file: what a path may have on most systems. */

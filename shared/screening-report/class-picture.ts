@@ -34,17 +34,17 @@ export function classPicture(
   return { label, clusters: [clusterOf(0), clusterOf(1)] };
 }
 
-/** Keeps of each cluster the points that were drawn first, so that the class has at most `pointsMax`. */
+/**
+ * Thins a picture to at most `pointsMax` points, those that were drawn first, and to as many coefficients of each cluster as a
+ * quarter of that, so that a picture's size keeps pace with its points.
+ */
 export function thinPicture({ label, clusters }: ClassPicture, pointsMax: number): ClassPicture {
   const [first, second] = clusters;
   const counts = drawnCounts(first.points.length, second.points.length, pointsMax);
-  return {
-    label,
-    clusters: [
-      { ...first, points: first.points.slice(0, counts[0]) },
-      { ...second, points: second.points.slice(0, counts[1]) },
-    ],
+  const thin = ({ points, silhouettes }: PicturedCluster, count: number): PicturedCluster => {
+    return { points: points.slice(0, count), silhouettes: spaced(silhouettes, Math.ceil(pointsMax / 4)) };
   };
+  return { label, clusters: [thin(first, counts[0]), thin(second, counts[1])] };
 }
 
 /** How many points each cluster gets: in proportion to its size, but for the least share of the smaller one. */
@@ -66,13 +66,16 @@ function pointOf({ points, components }: Picture, place: number): [number, numbe
 
 /** The sorted coefficients, or evenly spaced ones of them: the outline that a silhouette plot shows. */
 function outline({ clusters, silhouette: { rows, values } }: Picture, cluster: 0 | 1): number[] {
-  const own = values
-    .filter((_, place) => clusters[rows[place]] === cluster)
-    .sort()
-    .reverse();
-  const count = Math.min(own.length, pictureSilhouettesMax);
-  return Array.from({ length: count }, (_, index) =>
-    rounded(own[Math.floor(((index + 0.5) * own.length) / count)]),
+  const own = values.filter((_, place) => clusters[rows[place]] === cluster);
+  return spaced([...own.sort().reverse()], pictureSilhouettesMax).map(rounded);
+}
+
+/** At most `countMax` values of a list, evenly spaced. */
+function spaced(values: readonly number[], countMax: number): number[] {
+  const count = Math.min(values.length, countMax);
+  return Array.from(
+    { length: count },
+    (_, index) => values[Math.floor(((index + 0.5) * values.length) / count)],
   );
 }
 

@@ -1,17 +1,23 @@
 // Puts a report together and refuses one that contradicts itself.
-import { type ScreeningReport, screeningReportSchema } from '../contracts/screening-report.ts';
+import {
+  type ScreeningReport,
+  screeningReportSchema,
+  type Thumbnail,
+} from '../contracts/screening-report.ts';
 import { GuardError } from '../errors.ts';
+import { thumbnailsCharactersMax } from '../limits.ts';
 
 /** All that a report holds but its format. */
 export type ReportParts = Omit<ScreeningReport, 'format' | 'format_version'>;
 
 /**
- * Composes a report.
+ * Composes a report. Of the thumbnails those of each class's likeliest suspects stay, as many as `thumbnailsCharactersMax` holds.
  * @throws GuardError `internal` where the parts do not fit each other
  */
 export function composeReport(parts: ReportParts): ScreeningReport {
   const read = screeningReportSchema.safeParse({
     ...parts,
+    thumbnails: boundedThumbnails(parts),
     format: 'nccr-guard/screening-report',
     format_version: 1,
   });
@@ -20,4 +26,22 @@ export function composeReport(parts: ReportParts): ScreeningReport {
   throw new GuardError('internal', `the report of a screening: ${path.join('.')} ${message}`, {
     cause: read.error,
   });
+}
+
+/** By ascending row. */
+function boundedThumbnails({ screening, thumbnails }: ReportParts): Thumbnail[] {
+  const ranks = new Map<number, number>();
+  for (const verdict of screening.verdicts) {
+    if (verdict.verdict !== 'poisoned') continue;
+    for (const [rank, { row }] of verdict.suspects.entries()) ranks.set(row, rank);
+  }
+  const rankOf = ({ row }: Thumbnail) => ranks.get(row) ?? 0;
+  let room = thumbnailsCharactersMax;
+  return thumbnails
+    .toSorted((left, right) => rankOf(left) - rankOf(right) || left.row - right.row)
+    .filter(({ data }) => {
+      room -= data.length;
+      return room >= 0;
+    })
+    .sort((left, right) => left.row - right.row);
 }

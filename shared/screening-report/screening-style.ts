@@ -25,7 +25,7 @@ svg .band.rest { fill: var(--curve-1); }
 svg .band.smaller { fill: var(--curve-3); }
 .thumbnails { display: flex; flex-wrap: wrap; gap: .6rem; list-style: none; padding: 0; margin: .8rem 0; }
 .thumbnails li { width: 4.25rem; margin: 0; font-size: .75rem; line-height: 1.3; text-align: center; color: var(--quiet); font-variant-numeric: tabular-nums; }
-.thumbnails img { display: block; width: 4.25rem; height: 4.25rem; object-fit: contain; background: var(--raised); image-rendering: pixelated; }
+.thumbnails img { display: block; width: 4.25rem; height: 4.25rem; object-fit: contain; background: var(--raised); border: 1px solid var(--quiet); image-rendering: pixelated; }
 .thumbnails b { color: var(--ink); font-weight: 600; }
 .facts th { min-width: 0; white-space: nowrap; }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere; }

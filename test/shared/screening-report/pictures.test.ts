@@ -91,6 +91,12 @@ describe('the picture of a class', () => {
       expect(whole.clusters[index].points.slice(0, points.length)).toEqual(points);
       expect(points.length).toBeGreaterThanOrEqual(25);
     }
+    for (const [index, { silhouettes }] of thin.clusters.entries()) {
+      const all = whole.clusters[index].silhouettes;
+      expect(silhouettes).toHaveLength(25);
+      expect(silhouettes.every((value) => all.includes(value))).toBe(true);
+      expect(silhouettes).toEqual(silhouettes.toSorted((left, right) => right - left));
+    }
   });
 });
 

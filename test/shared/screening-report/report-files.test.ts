@@ -35,6 +35,22 @@ describe('a report', () => {
     expect(screeningReportSchema.safeParse({ ...report, extra: 1 }).success).toBe(false);
   });
 
+  it('keeps the thumbnails of each class’s likeliest suspects, within 2 MiB', () => {
+    const { format: _, format_version: __, ...parts } = report;
+    const data = Buffer.alloc(16_384).toString('base64');
+    // Each of the 48 suspects three times, 21,848 characters each: 95 of the 144 fit.
+    const thumbnails = [...parts.thumbnails, ...parts.thumbnails, ...parts.thumbnails].map((each) => ({
+      ...each,
+      data,
+    }));
+    const kept = composeReport({ ...parts, thumbnails }).thumbnails;
+    expect(kept).toHaveLength(95);
+    const suspects = parts.screening.verdicts.flatMap((each) =>
+      each.verdict === 'poisoned' ? each.suspects.slice(0, 15).map(({ row }) => row) : [],
+    );
+    for (const row of suspects) expect(kept.filter((each) => each.row === row)).toHaveLength(3);
+  });
+
   it('is refused where it is no report', () => {
     expect(() => parseReport('{')).toThrow(/not JSON/);
     expect(() => parseReport('{}')).toThrow(/not a report/);
