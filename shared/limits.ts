@@ -68,6 +68,8 @@ export const pictureClassPointsMax = 1_000;
 export const pictureSilhouettesMax = 250;
 /** Thumbnails of one poisoned class, and of all. */
 export const classThumbnailsMax = 24;
+/** Thumbnails of ordinary examples of a poisoned class, for comparison. */
+export const ordinaryThumbnailsMax = 12;
 export const thumbnailsMax = 240;
 /** Bytes of one thumbnail's file. */
 export const thumbnailBytesMax = 16_384;

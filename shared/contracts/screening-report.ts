@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   nameCharactersMax,
+  ordinaryThumbnailsMax,
   pictureClassPointsMax,
   pictureSilhouettesMax,
   suspectNameCharactersMax,
@@ -31,9 +32,11 @@ export const picturedClusterSchema = z.strictObject({
 export const classPictureSchema = z.strictObject({
   label: labelSchema,
   clusters: z.tuple([picturedClusterSchema, picturedClusterSchema]),
+  /** Rows of a poisoned class that are not suspects, drawn for comparison; none of a clean class. */
+  ordinary_rows: z.array(countSchema).max(ordinaryThumbnailsMax),
 });
 
-/** A small image of one suspect. */
+/** A small image of one example. */
 export const thumbnailSchema = z.strictObject({
   row: countSchema,
   media_type: z.enum(['image/png', 'image/jpeg']),
@@ -86,9 +89,9 @@ export const screeningReportSchema = z
     screening: screeningSchema,
     /** By ascending label: every poisoned class, and of the others those with the highest separation. */
     pictures: z.array(classPictureSchema),
-    /** Of the likeliest suspects of each class. */
+    /** Of the likeliest suspects of each class, and of its ordinary rows. */
     thumbnails: z.array(thumbnailSchema),
-    /** Names of the suspects' files by ascending row, where the examples came as files. */
+    /** Names of the suspects' files, and of others that are shown, by ascending row; where the examples came as files. */
     suspect_files: z
       .array(z.strictObject({ row: countSchema, name: z.string().min(1).max(suspectNameCharactersMax) }))
       .optional(),
@@ -108,9 +111,10 @@ export const screeningReportSchema = z
         each.verdict === 'poisoned' ? each.suspects.map(({ row }) => row) : [],
       ),
     );
-    if (!thumbnails.every(({ row }) => suspects.has(row))) complain('thumbnails', 'show no suspect');
+    const shown = new Set([...suspects, ...pictures.flatMap(({ ordinary_rows }) => ordinary_rows)]);
+    if (!thumbnails.every(({ row }) => shown.has(row))) complain('thumbnails', 'show no suspect');
     if (!isRising(suspect_files.map(({ row }) => row))) complain('suspect_files', 'are not by ascending row');
-    if (!suspect_files.every(({ row }) => suspects.has(row))) complain('suspect_files', 'name no suspect');
+    if (!suspect_files.every(({ row }) => shown.has(row))) complain('suspect_files', 'name no suspect');
     if ((dataset.class_names ?? []).length > screening.classes) {
       complain('dataset', 'names more classes than the model has');
     }

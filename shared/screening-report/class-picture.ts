@@ -1,7 +1,7 @@
 // A bounded picture of one judged class: a seeded sample of its points and the outline of its silhouette plot.
 import type { ScreenedClass } from '../clustering/screen-class.ts';
 import type { ClassPicture, PicturedCluster } from '../contracts/screening-report.ts';
-import { pictureClassPointsMax, pictureSilhouettesMax } from '../limits.ts';
+import { ordinaryThumbnailsMax, pictureClassPointsMax, pictureSilhouettesMax } from '../limits.ts';
 import { permutation, seededRandom } from '../maths/random.ts';
 
 /** Share of the points that the smaller cluster gets where it has them: one percent of poison has to be seen. */
@@ -10,11 +10,12 @@ const smallerShareMin = 0.25;
 /**
  * Pictures a class as it is judged; memory and size do not grow with its examples.
  * @param options.seed of the screening: each class draws its own stream by its label
+ * @param options.rows [examples], the class's rows in the data set; without them it has no ordinary rows
  * @returns undefined where the class was too small to judge; the same class and seed give the same picture
  */
 export function classPicture(
   { verdict, picture }: ScreenedClass,
-  { seed }: { seed: number },
+  { seed, rows = [] }: { seed: number; rows?: ArrayLike<number> },
 ): ClassPicture | undefined {
   if (picture === undefined) return undefined;
   const { label } = verdict;
@@ -24,27 +25,36 @@ export function classPicture(
     members[picture.clusters[place]].push(place);
   }
   const counts = drawnCounts(members[0].length, members[1].length);
+  const orders = members.map(({ length }) => permutation(length, random));
   const clusterOf = (cluster: 0 | 1): PicturedCluster => {
-    const order = permutation(members[cluster].length, random).subarray(0, counts[cluster]);
+    const order = orders[cluster].subarray(0, counts[cluster]);
     return {
       points: Array.from(order, (index) => pointOf(picture, members[cluster][index])),
       silhouettes: outline(picture, cluster),
     };
   };
-  return { label, clusters: [clusterOf(0), clusterOf(1)] };
+  const ordinary = verdict.verdict === 'poisoned' && rows.length > 0 ? 1 - verdict.poison_cluster : undefined;
+  const ordinaryRows =
+    ordinary === undefined
+      ? []
+      : Array.from(
+          orders[ordinary].subarray(0, ordinaryThumbnailsMax),
+          (index) => rows[members[ordinary][index]],
+        );
+  return { label, clusters: [clusterOf(0), clusterOf(1)], ordinary_rows: ordinaryRows };
 }
 
 /**
  * Thins a picture to at most `pointsMax` points, those that were drawn first, and to as many coefficients of each cluster as a
  * quarter of that, so that a picture's size keeps pace with its points.
  */
-export function thinPicture({ label, clusters }: ClassPicture, pointsMax: number): ClassPicture {
-  const [first, second] = clusters;
+export function thinPicture(picture: ClassPicture, pointsMax: number): ClassPicture {
+  const [first, second] = picture.clusters;
   const counts = drawnCounts(first.points.length, second.points.length, pointsMax);
   const thin = ({ points, silhouettes }: PicturedCluster, count: number): PicturedCluster => {
     return { points: points.slice(0, count), silhouettes: spaced(silhouettes, Math.ceil(pointsMax / 4)) };
   };
-  return { label, clusters: [thin(first, counts[0]), thin(second, counts[1])] };
+  return { ...picture, clusters: [thin(first, counts[0]), thin(second, counts[1])] };
 }
 
 /** How many points each cluster gets: in proportion to its size, but for the least share of the smaller one. */

@@ -11,7 +11,7 @@ import { thumbnailsCharactersMax } from '../limits.ts';
 export type ReportParts = Omit<ScreeningReport, 'format' | 'format_version'>;
 
 /**
- * Composes a report. Of the thumbnails those of each class's likeliest suspects stay, as many as `thumbnailsCharactersMax` holds.
+ * Composes a report. Of the thumbnails those of each class's likeliest suspects and first ordinary rows stay, as many as `thumbnailsCharactersMax` holds.
  * @throws GuardError `internal` where the parts do not fit each other
  */
 export function composeReport(parts: ReportParts): ScreeningReport {
@@ -29,12 +29,14 @@ export function composeReport(parts: ReportParts): ScreeningReport {
 }
 
 /** By ascending row. */
-function boundedThumbnails({ screening, thumbnails }: ReportParts): Thumbnail[] {
+function boundedThumbnails({ screening, pictures, thumbnails }: ReportParts): Thumbnail[] {
   const ranks = new Map<number, number>();
   for (const verdict of screening.verdicts) {
     if (verdict.verdict !== 'poisoned') continue;
     for (const [rank, { row }] of verdict.suspects.entries()) ranks.set(row, rank);
   }
+  for (const { ordinary_rows } of pictures)
+    for (const [rank, row] of ordinary_rows.entries()) ranks.set(row, rank);
   const rankOf = ({ row }: Thumbnail) => ranks.get(row) ?? 0;
   let room = thumbnailsCharactersMax;
   return thumbnails

@@ -23,7 +23,7 @@ export function poisonedSections(report: ScreeningReport): Markup[] {
 <h2>${capital(classTitle(report, verdict.label))}: ${countOf(poison.examples, 'suspect')}</h2>
 <p>Its clusters lie ${verdict.separation.toFixed(2)} deviations apart (poison from ${report.screening.rule.separation_min}). The model’s second choices spread over ${poison.entropyBits.toFixed(2)} bits among the suspects and ${rest.entropyBits.toFixed(2)} among the rest, of ${entropyMax.toFixed(2)} at most. ${direction(verdict.direction)}</p>
 ${picture === undefined ? '' : pictured(verdict, picture, classTitle(report, verdict.label))}
-${thumbnailList(report, verdict)}
+${thumbnailLists(report, verdict, picture)}
 </section>
 `;
     });
@@ -70,21 +70,37 @@ ${silhouettePlot(picture, { title, looks, mean: verdict.silhouette })}</div></fi
 `;
 }
 
-function thumbnailList(
+function thumbnailLists(
   report: ScreeningReport,
   verdict: Extract<ClassVerdict, { verdict: 'poisoned' }>,
+  picture: ClassPicture | undefined,
 ): Markup {
   const images = new Map(report.thumbnails.map((image) => [image.row, image]));
   const files = new Map((report.suspect_files ?? []).map(({ row, name }) => [row, name]));
-  const shown = verdict.suspects.filter(({ row }) => images.has(row));
-  if (shown.length === 0) return html``;
-  return html`<p>The ${shown.length === verdict.suspects.length ? '' : 'likeliest '}suspects with their rows in the data set and their scores: 0 is the place of the clean examples, 1 that of the poison.</p>
-<ul class="thumbnails">
-${shown.map(({ row, score }) => {
-  const { media_type, data } = images.get(row)!;
-  const file = files.get(row);
-  return html`<li><img src="data:${media_type};base64,${data}" alt="${file === undefined ? `example ${row}` : `example ${row}, ${file}`}"><b>${row}</b><br>${score.toFixed(2)}</li>
+  const suspects = verdict.suspects.filter(({ row }) => images.has(row));
+  const ordinary = (picture?.ordinary_rows ?? []).filter((row) => images.has(row));
+  const entry = (row: number, below: string) => {
+    const { media_type, data } = images.get(row)!;
+    const file = files.get(row);
+    const name = file === undefined ? `example ${row}` : `example ${row}, ${file}`;
+    return html`<li><img src="data:${media_type};base64,${data}" alt="${name}"><b>${row}</b>${below === '' ? '' : html`<br>${below}`}</li>
 `;
-})}
-</ul>`;
+  };
+  const all = suspects.length === verdict.suspects.length;
+  return html`${
+    suspects.length === 0
+      ? ''
+      : html`<p>The ${all ? '' : 'likeliest '}suspects with their rows in the data set and their scores: 0 is the place of the clean examples, 1 that of the poison.</p>
+<ul class="thumbnails">
+${suspects.map(({ row, score }) => entry(row, score.toFixed(2)))}
+</ul>`
+  }
+${
+  ordinary.length === 0
+    ? ''
+    : html`<p>For comparison, some of the rest of the class:</p>
+<ul class="thumbnails">
+${ordinary.map((row) => entry(row, ''))}
+</ul>`
+}`;
 }

@@ -13,8 +13,10 @@ import { syntheticClasses } from './synthetic-classes.ts';
 export async function screenedReport(parts: Partial<ReportParts> = {}): Promise<ScreeningReport> {
   const { screening, screened } = await screenedClasses();
   const gallery = emptyGallery();
-  for (const each of screened) addPicture(gallery, each.verdict, classPicture(each, { seed: 7 }));
+  for (const { each, rows } of screened)
+    addPicture(gallery, each.verdict, classPicture(each, { seed: 7, rows }));
   const suspects = screening.verdicts.flatMap((each) => (each.verdict === 'poisoned' ? each.suspects : []));
+  const pictures = chosenPictures(gallery);
   return composeReport({
     dataset: {
       name: 'synthetic signs',
@@ -26,8 +28,8 @@ export async function screenedReport(parts: Partial<ReportParts> = {}): Promise<
     mode: 'nccr',
     versions: { 'nccr-guard': '0.1.0' },
     screening,
-    pictures: chosenPictures(gallery),
-    thumbnails: thumbnailRows(screening).map((row) => {
+    pictures,
+    thumbnails: thumbnailRows(screening, pictures).map((row) => {
       const data = new Uint8Array(3 * 8 * 8).fill(row % 256);
       return thumbnail(row, { shape: [3, 8, 8], data, inputRange: [0, 1] })!;
     }),
@@ -46,7 +48,10 @@ export async function screenedClasses() {
     counts: [300, 2400, 250, 200, 180, 20],
     poison: { 1: 0.05, 3: 0.4 },
   });
-  const screened: ScreenedClass[] = [];
-  const screening = await screenClusters(source, { seed: 7, onClass: (each) => screened.push(each) });
+  const screened: { each: ScreenedClass; rows: Uint32Array }[] = [];
+  const screening = await screenClusters(source, {
+    seed: 7,
+    onClass: (each, { rows }) => screened.push({ each, rows }),
+  });
   return { screening, screened };
 }

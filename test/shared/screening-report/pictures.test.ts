@@ -13,7 +13,7 @@ import { screenedClasses } from '../../helpers/screened-report.ts';
 describe('the picture of a class', () => {
   let screened: ScreenedClass[];
   beforeAll(async () => {
-    ({ screened } = await screenedClasses());
+    screened = (await screenedClasses()).screened.map(({ each }) => each);
   });
 
   it('has every example of a small class, in clusters of the verdict’s sizes', () => {
@@ -51,6 +51,17 @@ describe('the picture of a class', () => {
     const first = classPicture(screened[1], { seed: 7 });
     expect(classPicture(screened[1], { seed: 7 })).toEqual(first);
     expect(classPicture(screened[1], { seed: 8 })).not.toEqual(first);
+  });
+
+  it('draws ordinary rows of a poisoned class out of the cluster that is not the poison, and none of a clean one', () => {
+    const rows = Uint32Array.from({ length: 2400 }, (_, place) => 10_000 + place);
+    const { verdict, picture } = screened[1];
+    const drawn = classPicture(screened[1], { seed: 7, rows })!.ordinary_rows;
+    expect(new Set(drawn).size).toBe(12);
+    const poison = verdict.verdict === 'poisoned' ? verdict.poison_cluster : undefined;
+    for (const row of drawn) expect(picture!.clusters[row - 10_000]).toBe(1 - poison!);
+    expect(classPicture(screened[1], { seed: 7 })!.ordinary_rows).toEqual([]);
+    expect(classPicture(screened[0], { seed: 7, rows })!.ordinary_rows).toEqual([]);
   });
 
   it('outlines falling silhouettes, the highest and the lowest nearly kept', () => {
@@ -105,7 +116,11 @@ describe('the gallery of a report', () => {
     points: Array.from({ length: 500 }, (_, index): [number, number] => [index, 0]),
     silhouettes: [],
   };
-  const picture = (label: number): ClassPicture => ({ label, clusters: [cluster, cluster] });
+  const picture = (label: number): ClassPicture => ({
+    label,
+    clusters: [cluster, cluster],
+    ordinary_rows: [],
+  });
   const verdict = (label: number, separation: number, kind: 'clean' | 'poisoned'): ClassVerdict => {
     const judged = {
       label,

@@ -27,9 +27,9 @@ describe('a report', () => {
     const [first, second] = parts.pictures;
     expect(() => composeReport({ ...parts, pictures: [second, first] })).toThrow(/ascending label/);
     expect(() => composeReport({ ...parts, pictures: [{ ...first, label: 5 }] })).toThrow(/not judged/);
-    const thumbnails = [{ ...parts.thumbnails[0], row: 0 }];
+    const thumbnails = [{ ...parts.thumbnails[0], row: 1 }];
     expect(() => composeReport({ ...parts, thumbnails })).toThrow(/no suspect/);
-    expect(() => composeReport({ ...parts, suspect_files: [{ row: 0, name: 'x' }] })).toThrow(/no suspect/);
+    expect(() => composeReport({ ...parts, suspect_files: [{ row: 1, name: 'x' }] })).toThrow(/no suspect/);
     const dataset = { ...parts.dataset, class_names: Array.from({ length: 9 }, String) };
     expect(() => composeReport({ ...parts, dataset })).toThrow(/more classes/);
     expect(screeningReportSchema.safeParse({ ...report, extra: 1 }).success).toBe(false);
@@ -38,7 +38,7 @@ describe('a report', () => {
   it('keeps the thumbnails of each class’s likeliest suspects, within 2 MiB', () => {
     const { format: _, format_version: __, ...parts } = report;
     const data = Buffer.alloc(16_384).toString('base64');
-    // Each of the 48 suspects three times, 21,848 characters each: 95 of the 144 fit.
+    // Each of 2 x (24 suspects + 12 others) three times, 21,848 characters each: 95 fit, twelve of each rank.
     const thumbnails = [...parts.thumbnails, ...parts.thumbnails, ...parts.thumbnails].map((each) => ({
       ...each,
       data,
@@ -46,7 +46,7 @@ describe('a report', () => {
     const kept = composeReport({ ...parts, thumbnails }).thumbnails;
     expect(kept).toHaveLength(95);
     const suspects = parts.screening.verdicts.flatMap((each) =>
-      each.verdict === 'poisoned' ? each.suspects.slice(0, 15).map(({ row }) => row) : [],
+      each.verdict === 'poisoned' ? each.suspects.slice(0, 7).map(({ row }) => row) : [],
     );
     for (const row of suspects) expect(kept.filter((each) => each.row === row)).toHaveLength(3);
   });

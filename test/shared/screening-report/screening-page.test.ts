@@ -210,7 +210,11 @@ describe('the page of a screening', () => {
         classes: 1000,
         verdicts: Array.from({ length: 1000 }, (_, label) => ({ ...poisoned, label })),
       },
-      pictures: Array.from({ length: 60 }, (_, label) => ({ label, clusters: [cluster, cluster] })),
+      pictures: Array.from({ length: 60 }, (_, label) => ({
+        label,
+        clusters: [cluster, cluster],
+        ordinary_rows: [],
+      })),
       thumbnails: [],
     });
     expect(large.length).toBeLessThan(4_000_000);

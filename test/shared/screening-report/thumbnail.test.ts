@@ -90,6 +90,12 @@ describe('the rows that get a thumbnail', () => {
     expect(rows).toEqual([1000, 1001, 1002, ...Array.from({ length: 24 }, (_, rank) => 2000 + rank)]);
   });
 
+  it('take in ordinary rows for comparison', () => {
+    const pictures = [{ label: 1, ordinary_rows: [1900, 1901, 1902, 1903] }];
+    const rows = thumbnailRows({ verdicts: [poisoned(1, 3)] }, pictures);
+    expect(rows).toEqual([1000, 1001, 1002, 1900, 1901, 1902, 1903]);
+  });
+
   it('stay bounded, and no class goes without while another has two', () => {
     const rows = thumbnailRows({ verdicts: Array.from({ length: 150 }, (_, label) => poisoned(label, 30)) });
     expect(rows).toHaveLength(240);
