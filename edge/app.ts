@@ -14,6 +14,10 @@ import { addInferRoutes } from './routes/infer.ts';
 import { addMetadataRoutes } from './routes/metadata.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
+import { addScreeningEventsRoute } from './routes/screening-events.ts';
+import { addScreeningReportRoutes } from './routes/screening-reports.ts';
+import { addScreeningUploadRoutes } from './routes/screening-uploads.ts';
+import { addScreeningRoutes } from './routes/screenings.ts';
 import { addVerdictRoutes } from './routes/verdicts.ts';
 
 /** Makes the application. */
@@ -50,6 +54,10 @@ export function createApp(dependencies: Dependencies): App {
   addInferRoutes(app, dependencies);
   addGuardVerdictsRoute(app, dependencies);
   addVerdictRoutes(app, dependencies);
+  addScreeningRoutes(app, dependencies);
+  addScreeningUploadRoutes(app, dependencies);
+  addScreeningEventsRoute(app, dependencies);
+  addScreeningReportRoutes(app, dependencies);
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
   app.notFound((context) =>

@@ -4,8 +4,13 @@ import { GuardError } from '../shared/errors.ts';
 import { sha256 } from '../shared/noise/noise-key.ts';
 import type { AppEnv } from './routes/app-env.ts';
 
-/** Routes that tell scores: whoever can read them can climb them. */
-export const operatorPaths = ['/v1/verdicts/*', '/v1/guard/verdicts', '/metrics'] as const;
+/** Routes that tell scores, which whoever can read them can climb, and those of training data. */
+export const operatorPaths = [
+  '/v1/verdicts/*',
+  '/v1/guard/verdicts',
+  '/v1/screenings/*',
+  '/metrics',
+] as const;
 
 /** The tokens that are asked for; undefined where none is. */
 export interface Tokens {

@@ -6,16 +6,83 @@ export interface D1Statement {
   bind(...values: readonly (string | number | null)[]): D1Statement;
   run(): Promise<unknown>;
   first<Row>(): Promise<Row | null>;
+  all<Row>(): Promise<{ readonly results: readonly Row[] }>;
 }
 
 /** A D1 database. */
 export interface D1Binding {
   prepare(sql: string): D1Statement;
+  /** Runs statements as one transaction. */
+  batch(statements: readonly D1Statement[]): Promise<unknown>;
 }
 
 /** An R2 bucket. */
 export interface R2Binding {
   get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>;
+}
+
+/** What R2 says of an object. */
+export interface R2ObjectHead {
+  readonly key: string;
+  readonly size: number;
+}
+
+/** An object of R2 with its bytes. */
+export interface R2ObjectBody extends R2ObjectHead {
+  readonly body: ReadableStream<Uint8Array>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** A part as R2 knows it. */
+export interface R2Part {
+  readonly partNumber: number;
+  readonly etag: string;
+}
+
+/** An upload in parts. */
+export interface R2MultipartUpload {
+  readonly uploadId: string;
+  /** A stream must be of known length, as the body of a request with a content-length is. */
+  uploadPart(part: number, value: ReadableStream<Uint8Array> | Uint8Array): Promise<R2Part>;
+  complete(parts: readonly R2Part[]): Promise<R2ObjectHead>;
+  abort(): Promise<void>;
+}
+
+/** An R2 bucket that is written too. */
+export interface R2BucketBinding {
+  get(
+    key: string,
+    options?: { readonly range?: { readonly offset: number; readonly length?: number } },
+  ): Promise<R2ObjectBody | null>;
+  head(key: string): Promise<R2ObjectHead | null>;
+  put(key: string, value: Uint8Array | string): Promise<unknown>;
+  delete(keys: readonly string[]): Promise<void>;
+  list(options: { readonly prefix: string; readonly limit: number }): Promise<{
+    readonly objects: readonly R2ObjectHead[];
+    readonly truncated: boolean;
+  }>;
+  createMultipartUpload(key: string): Promise<R2MultipartUpload>;
+  resumeMultipartUpload(key: string, uploadId: string): R2MultipartUpload;
+}
+
+/** A Workflow of Cloudflare. */
+export interface WorkflowBinding<Params> {
+  create(options: { readonly id: string; readonly params: Params }): Promise<unknown>;
+  get(id: string): Promise<{ terminate(): Promise<void> }>;
+}
+
+/** How often a step of a Workflow is tried, and how long one try may take. */
+export interface StepBounds {
+  readonly retries: { readonly limit: number; readonly delay: number; readonly backoff: 'exponential' };
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
+/** The steps of one run of a Workflow: what a step gave once it gives again when the run is taken up anew. */
+export interface WorkflowStep {
+  do<T>(name: string, bounds: StepBounds, run: () => Promise<T>): Promise<T>;
+  /** @param duration in milliseconds */
+  sleep(name: string, duration: number): Promise<void>;
 }
 
 /** What the detector Worker is asked: the vectors of one request, row-major [rows, vector length]. */

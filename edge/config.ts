@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { nameSchema } from '../shared/contracts/inference.ts';
 import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
+import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
-import type { D1Binding, DetectorBinding, R2Binding } from './bindings.ts';
+import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBinding } from './bindings.ts';
 
 /** One protected model. */
 export interface GuardedModel {
@@ -34,7 +35,30 @@ export interface EdgeConfig {
     readonly database: D1Binding;
     readonly artefacts: R2Binding;
     readonly detector: DetectorBinding;
+    readonly screenings: R2BucketBinding;
+    readonly screening: WorkflowBinding<JobHoldParams>;
   };
+  /** Time without a word after which a run of a screening is taken for dead. */
+  readonly screeningLeaseMs: number;
+  /** How the owners of screenings are told of their end; undefined where no secret signs what they are told. */
+  readonly webhook: WebhookConfig | undefined;
+}
+
+/** What a run of a screening is told: its job, and which run of it this is. */
+export interface JobHoldParams {
+  readonly job: string;
+  readonly generation: number;
+}
+
+/** How webhooks are sent. */
+export interface WebhookConfig {
+  readonly secrets: readonly string[];
+  /** The only hosts that are called; any public one where it is not given. */
+  readonly hosts: readonly string[] | undefined;
+  /** Whether http and loopback addresses are called too, for trying things out on one machine. */
+  readonly loopback: boolean;
+  /** Resolver over HTTPS that is asked whether a host is public. */
+  readonly resolver: URL | undefined;
 }
 
 const serviceUrlSchema = z
@@ -81,6 +105,12 @@ const jsonText = z.string().transform((text, context): unknown => {
   }
 });
 
+/** Words with spaces between them. */
+const wordsSchema = z
+  .string()
+  .max(4096)
+  .transform((text) => text.split(/\s+/).filter((word) => word !== ''));
+
 const secretSchema = z.string().min(1).max(4096);
 
 const artefactPublicKeyMessage = 'must be an Ed25519 public key, 32 bytes in base64, or the word none';
@@ -97,6 +127,11 @@ const bindingsSchema = z
     AUTH: z.enum(['token', 'none']).default('token'),
     GUARD_TIMEOUT_MS: timeoutSchema.default(2_000),
     UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
+    SCREENING_LEASE_MS: timeoutSchema.default(180_000),
+    WEBHOOK_HOSTS: wordsSchema.optional(),
+    WEBHOOK_LOOPBACK: z.enum(['refuse', 'allow']).default('refuse'),
+    WEBHOOK_RESOLVER_URL: serviceUrlSchema.optional(),
+    WEBHOOK_SECRETS: wordsSchema.pipe(webhookSecretsSchema).optional(),
     GPU_WORKER_TOKEN: secretSchema,
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
     ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
@@ -106,6 +141,8 @@ const bindingsSchema = z
     DB: z.custom<D1Binding>(isBinding, 'must be a D1 database'),
     ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
     DETECTOR: z.custom<DetectorBinding>(isBinding, 'must be the detector Worker'),
+    SCREENINGS: z.custom<R2BucketBinding>(isBinding, 'must be an R2 bucket'),
+    SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
   })
   .refine(({ AUTH, API_TOKEN }) => AUTH === 'none' || API_TOKEN !== undefined, {
     path: ['API_TOKEN'],
@@ -139,7 +176,23 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     noiseKeyHex: values.NOISE_KEY,
     artefactPublicKey: values.ARTEFACT_PUBLIC_KEY,
-    bindings: { database: values.DB, artefacts: values.ARTEFACTS, detector: values.DETECTOR },
+    bindings: {
+      database: values.DB,
+      artefacts: values.ARTEFACTS,
+      detector: values.DETECTOR,
+      screenings: values.SCREENINGS,
+      screening: values.SCREENING,
+    },
+    screeningLeaseMs: values.SCREENING_LEASE_MS,
+    webhook:
+      values.WEBHOOK_SECRETS === undefined
+        ? undefined
+        : {
+            secrets: values.WEBHOOK_SECRETS,
+            hosts: values.WEBHOOK_HOSTS,
+            loopback: values.WEBHOOK_LOOPBACK === 'allow',
+            resolver: values.WEBHOOK_RESOLVER_URL,
+          },
   };
 }
 

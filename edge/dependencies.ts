@@ -1,13 +1,21 @@
 // Builds everything that the app is given from its configuration.
 import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
+import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
 import { artefactStore } from './clients/artefact-store.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { detectorClient } from './clients/detector-client.ts';
 import { extractorClient } from './clients/extractor-client.ts';
+import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
-import type { EdgeConfig } from './config.ts';
+import type { EdgeConfig, JobHoldParams, WebhookConfig } from './config.ts';
 import { guardMetrics } from './guard/guard-metrics.ts';
 import type { RouteDependencies } from './routes/app-env.ts';
+import { jobObjects } from './screening/job-objects.ts';
+import { jobStore } from './screening/job-store.ts';
+import { noticeStore } from './screening/notice-store.ts';
+import type { ScreeningServices, WebhookSender } from './screening/screening-services.ts';
+import { shardStore } from './screening/shard-store.ts';
+import { uploadStore } from './screening/upload-store.ts';
 
 /** What the app is made of. */
 export interface Dependencies extends RouteDependencies {
@@ -35,5 +43,43 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
       metrics,
       guardTimeoutMs: config.guardTimeoutMs,
     },
+    screening: await createScreeningServices(config),
+  };
+}
+
+/** Makes what screening jobs need, for the routes and for the Workflow. */
+export async function createScreeningServices(config: EdgeConfig): Promise<ScreeningServices> {
+  const { database, screenings, screening } = config.bindings;
+  const lease = { leaseMs: config.screeningLeaseMs };
+  const instance = ({ job, generation }: JobHoldParams) => `${job}-${generation}`;
+  return {
+    jobs: jobStore(database, lease),
+    notices: noticeStore(database, lease),
+    uploads: uploadStore(database),
+    shards: shardStore(database),
+    objects: jobObjects(screenings),
+    extractor: screeningExtractor(config.gpuWorker),
+    noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
+    webhook: config.webhook === undefined ? undefined : webhookSender(config.webhook),
+    async startRun(hold) {
+      await screening.create({ id: instance(hold), params: hold });
+    },
+    async stopRun(hold) {
+      // A run that has ended, or never began, cannot be stopped; one that goes on all the same stops by itself.
+      await screening
+        .get(instance(hold))
+        .then((run) => run.terminate())
+        .catch(() => undefined);
+    },
+  };
+}
+
+function webhookSender({ secrets, hosts, loopback, resolver }: WebhookConfig): WebhookSender {
+  const send = (url: string, init: RequestInit) => fetch(url, init);
+  return {
+    secrets,
+    fetch: send,
+    policy: { ...(hosts === undefined ? {} : { hosts }), loopback },
+    ...(resolver === undefined ? {} : { lookup: lookupOverHttps({ resolver, fetch: send }) }),
   };
 }

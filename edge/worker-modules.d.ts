@@ -4,6 +4,11 @@ declare module 'cloudflare:workers' {
     protected readonly env: Env;
     protected readonly ctx: { waitUntil(work: Promise<unknown>): void };
   }
+
+  export abstract class WorkflowEntrypoint<Env = unknown> {
+    protected readonly env: Env;
+    protected readonly ctx: { waitUntil(work: Promise<unknown>): void };
+  }
 }
 
 declare module '*.wasm' {

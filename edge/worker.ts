@@ -1,12 +1,16 @@
-// The edge's entry in workerd: wires the bindings to the app, once an isolate.
+// The edge's entry in workerd: wires the bindings to the app and to the Workflow of screenings, once an isolate.
+import { WorkflowEntrypoint } from 'cloudflare:workers';
 import { asGuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { createApp } from './app.ts';
-import type { WaitUntil } from './bindings.ts';
-import { parseConfig } from './config.ts';
-import { createDependencies } from './dependencies.ts';
+import type { WaitUntil, WorkflowStep } from './bindings.ts';
+import { type JobHoldParams, parseConfig } from './config.ts';
+import { createDependencies, createScreeningServices } from './dependencies.ts';
 import type { App } from './routes/app-env.ts';
+import type { ScreeningServices } from './screening/screening-services.ts';
+import { runScreening } from './screening/screening-workflow.ts';
+import { sweepJobs } from './screening/take-over.ts';
 
 interface ExecutionContext {
   waitUntil: WaitUntil;
@@ -14,10 +18,13 @@ interface ExecutionContext {
   props: unknown;
 }
 
+type Env = Record<string, unknown>;
+
 let app: App | undefined;
+let services: ScreeningServices | undefined;
 
 export default {
-  async fetch(request: Request, env: Record<string, unknown>, context: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     try {
       // A value, not a promise: a promise of one request must not be awaited by another that outlives it.
       app ??= createApp(await createDependencies(parseConfig(env)));
@@ -28,4 +35,18 @@ export default {
     }
     return app.fetch(request, env, context);
   },
+
+  /** Every minute: screenings whose run has died are taken up again. */
+  async scheduled(_event: unknown, env: Env): Promise<void> {
+    services ??= await createScreeningServices(parseConfig(env));
+    await sweepJobs(services);
+  },
 };
+
+/** A run of a screening job. */
+export class ScreeningWorkflow extends WorkflowEntrypoint<Env> {
+  async run({ payload }: { readonly payload: JobHoldParams }, step: WorkflowStep): Promise<void> {
+    services ??= await createScreeningServices(parseConfig(this.env));
+    await runScreening(payload, { step, services });
+  }
+}

@@ -105,3 +105,5 @@ export const webhookRetryAfterMsMax = 7_200_000;
 export const imagePixelsMax = 16 * 1024 * 1024;
 /** Time that a request of a screening waits for workers, in milliseconds: it is cut into runs, and a guard's requests go between. */
 export const screeningDeadlineMsMax = 120_000;
+/** Bytes of one upload, all of its files together. */
+export const uploadBytesMax = 16 * 1024 * 1024 * 1024;

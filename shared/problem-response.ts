@@ -27,14 +27,17 @@ export interface ProblemContext {
   readonly verdictId?: string;
 }
 
+/** The body of an error answer. */
+export type Problem = z.infer<typeof problemSchema>;
+
 /**
- * Answers an error as `application/problem+json`.
+ * Says an error as its answer does, for where it is kept to be read later.
  * An `internal` or `invalid_config` error keeps its detail to the log: the caller learns only the title.
  */
-export function problemResponse(error: GuardError, context: ProblemContext = {}): Response {
+export function problemOf(error: GuardError, context: ProblemContext = {}): Problem {
   const { status, title } = errorTable[error.code];
   const detail = status === 500 ? title : error.message;
-  const body: z.infer<typeof problemSchema> = {
+  return {
     type: `urn:nccr-guard:problem:${error.code}`,
     title,
     status,
@@ -45,6 +48,12 @@ export function problemResponse(error: GuardError, context: ProblemContext = {})
     ...(context.verdictId === undefined ? {} : { verdict_id: context.verdictId }),
     ...(error.places.length === 0 ? {} : { errors: error.places.map((place) => ({ ...place })) }),
   };
+}
+
+/** Answers an error as `application/problem+json`. */
+export function problemResponse(error: GuardError, context: ProblemContext = {}): Response {
+  const body = problemOf(error, context);
+  const { status } = body;
   const headers = new Headers({ 'content-type': problemMediaType });
   if (context.requestId !== undefined) headers.set('x-request-id', context.requestId);
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));

@@ -10,14 +10,20 @@ import {
   modelMetadataSchema,
   type Parameters,
 } from '../../shared/contracts/inference.ts';
-import { type ErrorCode, GuardError } from '../../shared/errors.ts';
-import { extractionBytesMax } from '../../shared/limits.ts';
-import { elementCount, int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { readResponse } from '../../shared/oip/read-message.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
-import { readBounded } from './read-bounded.ts';
+import {
+  askWorker,
+  badReply,
+  floatOutput,
+  folderUrl,
+  parseReply,
+  type WorkerAnswer,
+} from './ask-gpu-worker.ts';
 
 /** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
 export interface ExpectedModel {
@@ -97,69 +103,6 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
   };
 }
 
-interface WorkerAnswer {
-  readonly bytes: Uint8Array;
-  readonly headers: Headers;
-}
-
-async function askWorker(
-  url: string,
-  { deadlineAt, init }: { deadlineAt: number; init: RequestInit },
-): Promise<WorkerAnswer> {
-  const remainingMs = deadlineAt - Date.now();
-  if (remainingMs <= 0) throw new GuardError('deadline_exceeded', 'no time was left for the extraction');
-  const signal = AbortSignal.timeout(remainingMs);
-  const response = await fetch(url, { ...init, redirect: 'manual', signal }).catch((cause: unknown) => {
-    throw transportError(cause, signal, 'extractor_unreachable');
-  });
-  if (response.status !== 200) {
-    // The body is dropped so that the connection is free for the next request.
-    await response.body?.cancel().catch(() => undefined);
-    throw statusError(response);
-  }
-  const bytes = await readBounded(response.body, { bytesMax: extractionBytesMax }).catch((cause: unknown) => {
-    throw transportError(cause, signal, 'bad_extractor_reply');
-  });
-  if (bytes === undefined) throw badReply(`its answer is larger than ${extractionBytesMax} bytes`);
-  return { bytes, headers: response.headers };
-}
-
-function transportError(cause: unknown, signal: AbortSignal, code: ErrorCode): GuardError {
-  if (signal.aborted) {
-    return new GuardError('deadline_exceeded', 'the extraction took longer than the guard may', { cause });
-  }
-  const detail =
-    code === 'extractor_unreachable' ? 'the gpu-worker cannot be reached' : 'its answer broke off';
-  return new GuardError(code, detail, { cause });
-}
-
-function statusError({ status, headers }: Response): GuardError {
-  switch (status) {
-    case 401:
-    case 403:
-      return new GuardError(
-        'extractor_unauthorized',
-        'the gpu-worker does not accept the token of the guard',
-      );
-    case 404:
-      return new GuardError('detector_unavailable', 'the gpu-worker does not serve this model');
-    case 429:
-    case 503: {
-      const retryAfterSeconds = Number(headers.get('retry-after') ?? 1);
-      const usable =
-        Number.isInteger(retryAfterSeconds) && retryAfterSeconds >= 0 && retryAfterSeconds <= 3600;
-      const options = { retryAfterSeconds: usable ? retryAfterSeconds : 1 };
-      return new GuardError('overloaded', 'the gpu-worker has more work than it takes', options);
-    }
-    case 502:
-      return new GuardError('extractor_unreachable', 'the gpu-worker cannot be reached');
-    case 504:
-      return new GuardError('deadline_exceeded', 'the gpu-worker did not extract in time');
-    default:
-      return badReply(`it answered with status ${status}`);
-  }
-}
-
 function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTensor[] {
   const input: NamedTensor = { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs };
   const noiseShape = [selections.length, selections[0].rows.length];
@@ -198,21 +141,6 @@ function readChanges(
   return changes;
 }
 
-/** An output by its name, of float32 and finite. */
-function floatOutput(outputs: readonly NamedTensor[], name: string, shape: readonly number[]): Float32Array {
-  const output = outputs.find((one) => one.name === name);
-  if (output === undefined) throw badReply(`it has no output ${name}`);
-  if (output.datatype !== 'FP32' || output.shape.join() !== shape.join()) {
-    const found = `${output.datatype} [${output.shape.join(', ')}]`;
-    throw badReply(`its ${name} are ${found} instead of FP32 [${shape.join(', ')}]`);
-  }
-  const values = output.data as Float32Array;
-  if (values.length !== elementCount(shape) || !values.every(Number.isFinite)) {
-    throw badReply(`its ${name} are not all finite`);
-  }
-  return values;
-}
-
 /** Compares what the gpu-worker says of itself with what the detector was made for; gives the compiled model's digest. */
 function checkIdentity(parameters: Parameters, expected: ExpectedModel): string {
   const modelDigest = parameters[extractionParameters.modelDigest];
@@ -239,21 +167,4 @@ function checkIdentity(parameters: Parameters, expected: ExpectedModel): string 
     );
   }
   return compiledDigest.data;
-}
-
-function parseReply<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    throw new GuardError('bad_extractor_reply', 'the gpu-worker: its answer cannot be read', { cause });
-  }
-}
-
-function badReply(detail: string): GuardError {
-  return new GuardError('bad_extractor_reply', `the gpu-worker: ${detail}`);
-}
-
-/** An address to which paths can be appended, whether or not it was written with a slash at its end. */
-function folderUrl(url: URL): URL {
-  return url.pathname.endsWith('/') ? url : new URL(`${url.href}/`);
 }

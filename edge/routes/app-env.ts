@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { GuardedModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
 import type { GuardServices } from '../guard/guard-services.ts';
+import type { ScreeningServices } from '../screening/screening-services.ts';
 
 /** Variables of one request. */
 export interface AppEnv {
@@ -19,4 +20,5 @@ export type App = OpenAPIHono<AppEnv>;
 export interface RouteDependencies {
   readonly models: ReadonlyMap<string, GuardedModel>;
   readonly services: GuardServices;
+  readonly screening: ScreeningServices;
 }

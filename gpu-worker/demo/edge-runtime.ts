@@ -1,4 +1,4 @@
-// Runs the edge and its detector Worker in workerd on this machine, with D1 and R2, in one Miniflare.
+// Runs the edge and its detector Worker in workerd on this machine, with D1, R2 and Workflows, in one Miniflare.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
@@ -12,12 +12,15 @@ import { applyMigrations, type EdgeStorage, edgeStorage, storageDeskFile } from 
 /** The dates and flags of the two wrangler.toml files. */
 const compatibilityDate = '2026-07-01';
 
+/** How often screenings that stand still are looked for. */
+const sweepEveryMs = 60_000;
+
 /** How the edge is run. */
 export interface EdgeOptions {
   readonly host: string;
   /** 0 lets the system choose one. */
   readonly port: number;
-  /** Folder for D1 and R2; without it both end with the process. */
+  /** Folder for D1, R2 and Workflows; without it all end with the process. */
   readonly persistDir?: string | undefined;
   /** Variables and secrets, by the names of edge/config.ts. */
   readonly bindings: Readonly<Record<string, string>>;
@@ -62,11 +65,31 @@ export async function startEdge(options: EdgeOptions): Promise<RunningEdge> {
         `the edge refuses its bindings (status ${live.status}); its log names them`,
       );
     }
-    return { url, storage, stop: () => miniflare.dispose() };
+    const sweeping = sweepScreenings(miniflare);
+    const stop = async () => {
+      clearInterval(sweeping);
+      await miniflare.dispose();
+    };
+    return { url, storage, stop };
   } catch (thrown) {
     await miniflare.dispose();
     throw thrown;
   }
+}
+
+/** Does what Cloudflare does by the cron of wrangler.toml, and at once: a process before this one may have left screenings. */
+function sweepScreenings(miniflare: Miniflare): NodeJS.Timeout {
+  const sweep = async () => {
+    // Its type comes from a package that is not here.
+    const worker = (await miniflare.getWorker('edge')) as unknown as {
+      scheduled(event: { readonly cron: string }): Promise<unknown>;
+    };
+    await worker.scheduled({ cron: '* * * * *' });
+  };
+  // What fails is done the next time.
+  const attempt = () => void sweep().catch(() => undefined);
+  attempt();
+  return setInterval(attempt, sweepEveryMs);
 }
 
 async function miniflareOptions(
@@ -76,6 +99,7 @@ async function miniflareOptions(
   const { edgeDir, detectorDir } = build;
   const d1Databases = { DB: 'nccr-guard' };
   const r2Buckets = { ARTEFACTS: 'nccr-guard-artefacts' };
+  const screenings = { SCREENINGS: 'nccr-guard-screenings' };
   const onStructuredLog = ({ message }: { message: string }) => onLog?.(message);
   return {
     // Miniflare's own entry costs more than the guard does: callers come in by the edge's direct socket, and this one leads
@@ -94,7 +118,7 @@ async function miniflareOptions(
         modules: [{ type: 'ESModule', path: storageDeskFile }],
         bindings: { DESK_TOKEN: deskToken },
         d1Databases,
-        r2Buckets,
+        r2Buckets: { ...r2Buckets, ...screenings },
       },
       {
         name: 'edge',
@@ -104,7 +128,8 @@ async function miniflareOptions(
         modules: await bundleModules(edgeDir),
         bindings: { ...bindings },
         d1Databases,
-        r2Buckets,
+        r2Buckets: { ...r2Buckets, ...screenings },
+        workflows: { SCREENING: { name: 'nccr-guard-screening', className: 'ScreeningWorkflow' } },
         serviceBindings: { DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' } },
         unsafeDirectSockets: [{ host, port }],
       },

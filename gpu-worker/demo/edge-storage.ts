@@ -22,6 +22,8 @@ export interface EdgeStorage {
   run<Row>(...statements: readonly SqlStatement[]): Promise<readonly (readonly Row[])[]>;
   /** Puts an object into the bucket of the artefacts. */
   putArtefact(key: string, bytes: Uint8Array): Promise<void>;
+  /** Keys of the bucket of screenings that begin with this. */
+  listScreenings(prefix: string): Promise<readonly string[]>;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface EdgeStorage {
  * @param token the desk's DESK_TOKEN
  */
 export function edgeStorage(miniflare: Miniflare, token: string): EdgeStorage {
-  const ask = async (target: string, init: { method: string; body: string | Uint8Array<ArrayBuffer> }) => {
+  const ask = async (target: string, init: { method: string; body?: string | Uint8Array<ArrayBuffer> }) => {
     const headers = { authorization: `Bearer ${token}` };
     const answer = await miniflare.dispatchFetch(`http://desk/${target}`, { ...init, headers });
     if (!answer.ok) throw new GuardError('internal', `the edge's storage: ${await answer.text()}`);
@@ -42,6 +44,9 @@ export function edgeStorage(miniflare: Miniflare, token: string): EdgeStorage {
     },
     async putArtefact(key, bytes) {
       await ask(encodeURIComponent(key), { method: 'PUT', body: Uint8Array.from(bytes) });
+    },
+    async listScreenings(prefix) {
+      return (await (await ask(encodeURIComponent(prefix), { method: 'GET' })).json()) as string[];
     },
   };
 }

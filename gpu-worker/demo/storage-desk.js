@@ -3,7 +3,7 @@
 
 export default {
   /**
-   * PUT stores the body as the object that the path names; POST runs `[{ sql, values }]` as one transaction.
+   * PUT stores the body as the object that the path names; GET lists the objects of screenings whose keys begin with the path; POST runs `[{ sql, values }]` as one transaction.
    * @param {Request} request
    * @param {Record<string, any>} env
    */
@@ -15,6 +15,11 @@ export default {
       const key = decodeURIComponent(new URL(request.url).pathname.slice(1));
       await env.ARTEFACTS.put(key, await request.arrayBuffer());
       return new Response(null, { status: 204 });
+    }
+    if (request.method === 'GET') {
+      const prefix = decodeURIComponent(new URL(request.url).pathname.slice(1));
+      const { objects } = await env.SCREENINGS.list({ prefix });
+      return Response.json(objects.map(({ key }) => key));
     }
     const statements = await request.json();
     const prepared = statements.map(({ sql, values }) => env.DB.prepare(sql).bind(...values));

@@ -4,14 +4,11 @@ import { screeningSeedMax, webhookCharactersMax } from '../limits.ts';
 import { problemSchema } from '../problem-response.ts';
 import { digestSchema } from './extraction.ts';
 import { nameSchema } from './inference.ts';
+import { screeningModes } from './screening.ts';
 
 /** How the training data is packed: see docs/operations.md. */
 export const uploadFormats = ['npz', 'tar', 'cifar-binary', 'idx'] as const;
 export type UploadFormat = (typeof uploadFormats)[number];
-
-/** What the vectors are: the change of activations under a destroying perturbation, or the activations themselves. */
-export const screeningModes = ['nccr', 'activation'] as const;
-export type ScreeningMode = (typeof screeningModes)[number];
 
 /** Name of the one file of a format that has one; an IDX data set has two. */
 export const soleFile = 'data';
@@ -30,12 +27,23 @@ const optionsSchema = z.strictObject({
   seed: z.int().min(0).max(screeningSeedMax).default(1),
   /** Where the channels of an npz's images stand; where it is not given, the shape says it. */
   layout: z.enum(['nchw', 'nhwc']).optional(),
+  /** Of an npz of float32: lowest and highest value of a pixel; [0, 1] where it is not given. */
+  pixel_range: z
+    .tuple([z.number(), z.number()])
+    .refine(([lowest, highest]) => lowest < highest, 'must rise')
+    .optional(),
+  /** Names of the arrays of an npz; `x` and `y`, or `images` and `labels`, where they are not given. */
+  arrays: z.strictObject({ images: nameSchema, labels: nameSchema }).optional(),
+  /** Of CIFAR's binary version: its classes, 10 where it is not given. */
+  cifar_classes: z.union([z.literal(10), z.literal(100)]).optional(),
 });
 
 /** `POST /v1/screenings`. */
 export const screeningRequestSchema = z.strictObject({
   model: nameSchema,
   format: z.enum(uploadFormats),
+  /** What the report calls the data set; `upload` where it is not given. */
+  dataset: nameSchema.optional(),
   options: optionsSchema.default({ seed: 1 }),
   /** Told when the job has ended. */
   webhook: z
@@ -76,6 +84,7 @@ export const screeningJobSchema = z.strictObject({
   updated_at: z.string(),
   model: z.string(),
   format: z.enum(uploadFormats),
+  dataset: z.string().nullable(),
   options: optionsSchema,
   webhook: z.string().nullable(),
   /** What was sent so far; empty once the upload is complete. */

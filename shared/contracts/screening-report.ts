@@ -9,8 +9,7 @@ import {
   thumbnailBytesMax,
 } from '../limits.ts';
 import { digestSchema } from './extraction.ts';
-import { screeningSchema } from './screening.ts';
-import { screeningModes } from './screening-job.ts';
+import { screeningModes, screeningSchema } from './screening.ts';
 
 const nameSchema = z.string().min(1).max(nameCharactersMax);
 const countSchema = z.int().min(0);

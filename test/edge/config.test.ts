@@ -14,6 +14,8 @@ const complete = {
   DB: {},
   ARTEFACTS: {},
   DETECTOR: {},
+  SCREENINGS: {},
+  SCREENING: {},
 };
 
 function refusal(changes: Readonly<Record<string, unknown>>): GuardError {

@@ -1,0 +1,135 @@
+// One call to the gpu-worker: its answer in time and within bounds, or an error that says which neighbour failed how.
+import { type ErrorCode, GuardError } from '../../shared/errors.ts';
+import { extractionBytesMax } from '../../shared/limits.ts';
+import { elementCount, type NamedTensor } from '../../shared/maths/tensor.ts';
+import { parseJson } from '../../shared/oip/parse-json.ts';
+import { problemSchema } from '../../shared/problem-response.ts';
+import { readBounded } from './read-bounded.ts';
+
+/** What the gpu-worker answered. */
+export interface WorkerAnswer {
+  readonly bytes: Uint8Array;
+  readonly headers: Headers;
+}
+
+/** One call. */
+export interface WorkerCall {
+  readonly deadlineAt: number;
+  readonly init: RequestInit;
+  /** Whether the sender of the examples is to read why one was refused; a guard has checked its input and is told nothing. */
+  readonly refusals?: boolean;
+}
+
+/** Bytes that are read of a refusal. */
+const refusalBytesMax = 64 * 1024;
+
+/**
+ * Asks and reads the answer to its end.
+ * @throws GuardError `extractor_unreachable`, `extractor_unauthorized`, `overloaded`, `deadline_exceeded`,
+ *   `bad_extractor_reply`, or `detector_unavailable` where the model is not served
+ */
+export async function askWorker(
+  url: string,
+  { deadlineAt, init, refusals = false }: WorkerCall,
+): Promise<WorkerAnswer> {
+  const remainingMs = deadlineAt - Date.now();
+  if (remainingMs <= 0) throw new GuardError('deadline_exceeded', 'no time was left for the extraction');
+  const signal = AbortSignal.timeout(remainingMs);
+  const response = await fetch(url, { ...init, redirect: 'manual', signal }).catch((cause: unknown) => {
+    throw transportError(cause, signal, 'extractor_unreachable');
+  });
+  if (response.status === 422 && refusals) throw await refusal(response);
+  if (response.status !== 200) {
+    // The body is dropped so that the connection is free for the next request.
+    await response.body?.cancel().catch(() => undefined);
+    throw statusError(response);
+  }
+  const bytes = await readBounded(response.body, { bytesMax: extractionBytesMax }).catch((cause: unknown) => {
+    throw transportError(cause, signal, 'bad_extractor_reply');
+  });
+  if (bytes === undefined) throw badReply(`its answer is larger than ${extractionBytesMax} bytes`);
+  return { bytes, headers: response.headers };
+}
+
+/** What the gpu-worker found wrong with an example, in its own words. */
+async function refusal(response: Response): Promise<GuardError> {
+  const bytes = await readBounded(response.body, { bytesMax: refusalBytesMax });
+  const problem = problemSchema.safeParse(parseReply(() => parseJson(bytes ?? new Uint8Array(0))));
+  const detail = problem.success ? problem.data.detail : 'an example is refused by the gpu-worker';
+  const places = problem.success ? (problem.data.errors ?? []) : [];
+  return new GuardError('invalid_dataset', detail, { places });
+}
+
+function transportError(cause: unknown, signal: AbortSignal, code: ErrorCode): GuardError {
+  if (signal.aborted) {
+    return new GuardError('deadline_exceeded', 'the extraction took longer than the guard may', { cause });
+  }
+  const detail =
+    code === 'extractor_unreachable' ? 'the gpu-worker cannot be reached' : 'its answer broke off';
+  return new GuardError(code, detail, { cause });
+}
+
+function statusError({ status, headers }: Response): GuardError {
+  switch (status) {
+    case 401:
+    case 403:
+      return new GuardError(
+        'extractor_unauthorized',
+        'the gpu-worker does not accept the token of the guard',
+      );
+    case 404:
+      return new GuardError('detector_unavailable', 'the gpu-worker does not serve this model');
+    case 429:
+    case 503: {
+      const retryAfterSeconds = Number(headers.get('retry-after') ?? 1);
+      const usable =
+        Number.isInteger(retryAfterSeconds) && retryAfterSeconds >= 0 && retryAfterSeconds <= 3600;
+      const options = { retryAfterSeconds: usable ? retryAfterSeconds : 1 };
+      return new GuardError('overloaded', 'the gpu-worker has more work than it takes', options);
+    }
+    case 502:
+      return new GuardError('extractor_unreachable', 'the gpu-worker cannot be reached');
+    case 504:
+      return new GuardError('deadline_exceeded', 'the gpu-worker did not extract in time');
+    default:
+      return badReply(`it answered with status ${status}`);
+  }
+}
+
+/** An output by its name, of float32 and finite. */
+export function floatOutput(
+  outputs: readonly NamedTensor[],
+  name: string,
+  shape: readonly number[],
+): Float32Array {
+  const output = outputs.find((one) => one.name === name);
+  if (output === undefined) throw badReply(`it has no output ${name}`);
+  if (output.datatype !== 'FP32' || output.shape.join() !== shape.join()) {
+    const found = `${output.datatype} [${output.shape.join(', ')}]`;
+    throw badReply(`its ${name} are ${found} instead of FP32 [${shape.join(', ')}]`);
+  }
+  const values = output.data as Float32Array;
+  if (values.length !== elementCount(shape) || !values.every(Number.isFinite)) {
+    throw badReply(`its ${name} are not all finite`);
+  }
+  return values;
+}
+
+/** Reads a part of an answer. @throws GuardError `bad_extractor_reply` where that fails */
+export function parseReply<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new GuardError('bad_extractor_reply', 'the gpu-worker: its answer cannot be read', { cause });
+  }
+}
+
+/** What is wrong with an answer. */
+export function badReply(detail: string): GuardError {
+  return new GuardError('bad_extractor_reply', `the gpu-worker: ${detail}`);
+}
+
+/** An address to which paths can be appended, whether or not it was written with a slash at its end. */
+export function folderUrl(url: URL): URL {
+  return url.pathname.endsWith('/') ? url : new URL(`${url.href}/`);
+}

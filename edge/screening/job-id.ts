@@ -1,0 +1,14 @@
+// Ids of screening jobs: they sort by the time at which they were made.
+import { timedUuid } from '../clients/timed-uuid.ts';
+
+const prefix = 'scr_';
+
+/** A new id: the prefix and a version 7 UUID. */
+export function jobId(now = Date.now()): string {
+  return `${prefix}${timedUuid(now)}`;
+}
+
+/** Whether a text can be an id of a job. */
+export function isJobId(text: string): boolean {
+  return /^scr_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
