@@ -4,7 +4,7 @@ import { through } from './through.ts';
 import { invalidUpload, type UploadFile, type UploadLimits } from './upload.ts';
 
 /** Compressed bytes that are handed on at once: workerd unpacks a written chunk whole, deflate grows by up to 1,032. */
-const sliceBytes = 4096;
+const sliceBytes = 8192;
 
 /** What is unpacked, and what it may become. */
 export interface InflateOptions {

@@ -26,7 +26,7 @@ export function parseNetpbm(
 ): { readonly shape: ImageShape; readonly data: Uint8Array<ArrayBuffer> } {
   const text = new TextDecoder('latin1').decode(bytes.subarray(0, headerBytesMax));
   // Three numbers, white space or comments before each, and one white space behind the last.
-  const header = /^(P[56])((?:(?:\s|#[^\n]*\n)+\d{1,6}){3})\s/.exec(text);
+  const header = /^(P[56])((?:(?:[\t-\r ]|#[^\n]*\n)+\d{1,6}){3})[\t-\r ]/.exec(text);
   if (header === null) throw invalidUpload(`${name} has a PPM header that cannot be read`);
   const [whole, kind, numbers] = header;
   const [width, height, levels] = numbers
