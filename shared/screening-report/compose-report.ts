@@ -15,13 +15,15 @@ export type ReportParts = Omit<ScreeningReport, 'format' | 'format_version'>;
  * @throws GuardError `internal` where the parts do not fit each other
  */
 export function composeReport(parts: ReportParts): ScreeningReport {
-  const read = screeningReportSchema.safeParse({
+  const report: ScreeningReport = {
     ...parts,
     thumbnails: boundedThumbnails(parts),
     format: 'nccr-guard/screening-report',
     format_version: 1,
-  });
-  if (read.success) return read.data;
+  };
+  const read = screeningReportSchema.safeParse(report);
+  // What was parsed is a copy: with a hundred thousand suspects it is not kept beside the parts.
+  if (read.success) return report;
   const [{ path, message }] = read.error.issues;
   throw new GuardError('internal', `the report of a screening: ${path.join('.')} ${message}`, {
     cause: read.error,

@@ -1,6 +1,9 @@
 // The suspects of a screening as a table for spreadsheets.
 import type { ScreeningReport } from '../contracts/screening-report.ts';
 
+/** Lines that are put together at once: each alone is held as several small strings. */
+const chunkLines = 1_000;
+
 const header = ['row', 'label', 'class name', 'score', 'cluster', 'direction', 'file name'];
 
 /**
@@ -9,17 +12,20 @@ const header = ['row', 'label', 'class name', 'score', 'cluster', 'direction', '
  */
 export function suspectsCsv({ dataset, screening, suspect_files = [] }: ScreeningReport): string {
   const files = new Map(suspect_files.map(({ row, name }) => [row, name]));
-  const lines = [header.join()];
+  const pieces = [header.join(), '\r\n'];
   for (const verdict of screening.verdicts) {
     if (verdict.verdict !== 'poisoned') continue;
     const { label, poison_cluster, direction, suspects } = verdict;
     const className = textField(dataset.class_names?.[label] ?? '');
-    for (const { row, score } of suspects) {
-      const fileName = textField(files.get(row) ?? '');
-      lines.push([row, label, className, score, poison_cluster, direction, fileName].join());
+    for (let start = 0; start < suspects.length; start += chunkLines) {
+      const lines = suspects.slice(start, start + chunkLines).map(({ row, score }) => {
+        const fileName = textField(files.get(row) ?? '');
+        return `${[row, label, className, score, poison_cluster, direction, fileName].join()}\r\n`;
+      });
+      pieces.push(lines.join(''));
     }
   }
-  return `${lines.join('\r\n')}\r\n`;
+  return pieces.join('');
 }
 
 /**

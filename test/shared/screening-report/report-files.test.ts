@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type ScreeningReport, screeningReportSchema } from '../../../shared/contracts/screening-report.ts';
 import { composeReport } from '../../../shared/screening-report/compose-report.ts';
@@ -16,6 +17,19 @@ describe('a report', () => {
     const text = reportJson(report);
     expect(reportJson(await screenedReport())).toBe(text);
     expect(reportJson(parseReport(text))).toBe(text);
+  });
+
+  it('is canonical JSON, however long its lists are', () => {
+    // The library's own writing of the whole is the reference; a class of 2,400 suspects and numbers as names make it hard.
+    const [poisoned] = report.screening.verdicts.filter((each) => each.verdict === 'poisoned');
+    const suspects = Array.from({ length: 2400 }, (_, row) => ({ score: 1 / (row + 1), row }));
+    const long = {
+      ...report,
+      versions: { 10: 'a', 9: 'b', '\u00e9': 'c', '': 'd' },
+      suspect_files: [],
+      screening: { ...report.screening, verdicts: [{ ...poisoned, suspects }] },
+    };
+    for (const each of [report, long]) expect(reportJson(each)).toBe(`${canonicalize(each)}\n`);
   });
 
   it('finds the poisoned classes that were made', () => {
