@@ -73,7 +73,7 @@ async function readInputs(
   if (intake === undefined) return readRequest(body, extractionBytesMax);
   const request = readRequestWithBytes(body, extractionBytesMax);
   const inputs = await Promise.all(
-    request.inputs.map((tensor, index) => {
+    request.inputs.map(async (tensor, index) => {
       // Of the others BYTES are not what the model takes, which is said where all inputs are compared with it.
       if (tensor.name !== compiledTensors.input) return tensor as NamedTensor;
       return imageRows(tensor, { ...intake, rowsMax: shardExamplesMax, where: `/inputs/${index}` });

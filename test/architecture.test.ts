@@ -54,6 +54,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/evaluate/',
       'gpu-worker/calibrate/',
       'gpu-worker/training/',
+      'gpu-worker/screening/',
     ],
     [
       'gpu-worker/attacks/',

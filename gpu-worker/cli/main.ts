@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
 import { datasetPoisonCommand } from './dataset-poison.ts';
+import { datasetScreenCommand } from './dataset-screen.ts';
 import { datasetScreenTableCommand } from './dataset-screen-table.ts';
 import { demoDigitCommand } from './demo-digit.ts';
 import { detectorAttackCommand } from './detector-attack.ts';
@@ -20,6 +21,14 @@ const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
 
 /** Runs one command line and answers its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  const exit: { done: number; failed: number } = { done: exitCodes.done, failed: exitCodes.failed };
+  const screen = datasetScreenCommand(() => {
+    exit.done = exitCodes.failed;
+  });
+  // Of a gate 1 is a verdict: whatever keeps it from one is 2, as for the command line.
+  screen.hook('preAction', () => {
+    exit.failed = exitCodes.usage;
+  });
   const program = new Command('nccr-guard')
     .description('Guards a neural network: compiles models, calibrates and evaluates detectors.')
     .exitOverride()
@@ -43,13 +52,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('dataset')
     .description('training data')
     .addCommand(datasetPoisonCommand())
+    .addCommand(screen)
     .addCommand(datasetScreenTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return exitCodes.done;
+    return exit.done;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
     const error = asGuardError(thrown);
@@ -58,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       return exitCodes.bug;
     }
     console.error(`nccr-guard: ${error.message}`);
-    return exitCodes.failed;
+    return exit.failed;
   }
 }
 

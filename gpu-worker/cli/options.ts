@@ -233,6 +233,15 @@ export function positiveInteger(text: string): number {
   return Number(text);
 }
 
+/** Parser of a seed: a whole number from 0 up to a bound. */
+export function seedNumber(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,16}$/.test(text) && value <= most) return value;
+    throw new InvalidArgumentError(`not a whole number from 0 to ${most}`);
+  };
+}
+
 /** Parses a number above 0. */
 export function positiveNumber(text: string): number {
   const value = Number(text);

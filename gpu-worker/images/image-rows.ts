@@ -23,6 +23,8 @@ export interface ImageRowsOptions extends ImageInput {
   readonly rowsMax: number;
   /** Pointer of the tensor for errors, such as `/inputs/0`. */
   readonly where: string;
+  /** What to call a row in errors; `example` and its number where it is not given. */
+  readonly nameOf?: (row: number) => string;
 }
 
 /** Lazy rows under the name of their tensor. */
@@ -63,7 +65,7 @@ function byteRows({ name, shape, data }: NamedTensor, { range }: ImageInput): Na
 
 /** All headers are read and checked at once; a file is decoded when its turn has come. */
 async function fileRows(tensor: ByteTensor, options: ImageRowsOptions): Promise<NamedRows> {
-  const { inputShape, range, rowsMax, where } = options;
+  const { inputShape, range, rowsMax, where, nameOf = (row) => `example ${row}` } = options;
   const [rows, ...rest] = tensor.shape;
   if (rows === undefined || rest.length > 0) {
     throw refused(where, `BYTES of shape [${tensor.shape.join(', ')}] are no list of files`);
@@ -75,7 +77,7 @@ async function fileRows(tensor: ByteTensor, options: ImageRowsOptions): Promise<
   }
   const shape = [channels, height, width] as const;
   const files = unpackByteElements(tensor.data, rows, where);
-  const specOf = (row: number) => ({ shape, name: `example ${row}` });
+  const specOf = (row: number) => ({ shape, name: nameOf(row) });
   await inTurns(files, async (file, row) => {
     await checkImage(file, specOf(row)).catch(placed(`${where}/${row}`));
   });

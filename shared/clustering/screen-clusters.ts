@@ -93,23 +93,37 @@ export function composeScreening(
 export interface LabelledVectors {
   /** Row-major [count, neurons]. */
   readonly vectors: Float32Array;
-  /** Row-major [count, classes], of the examples as they are. */
-  readonly logits: Float32Array;
+  /** [count], the class of the largest logit beside the labelled one. */
+  readonly runnersUp: Int32Array;
   /** [count], the labels of the data set. */
   readonly labels: ArrayLike<number>;
   readonly classes: number;
 }
 
 /**
- * Serves the classes of a set in memory; a class is copied out when it is read.
+ * Serves the classes of a set whose logits are at hand.
+ * @param set.logits row-major [count, classes], of the examples as they are
  * @throws GuardError `invalid_dataset` where it is empty, a label is out of range or a logit is not a number
  */
-export function classSourceOf({ vectors, logits, labels, classes }: LabelledVectors): ClassSource {
+export function classSourceOf({
+  logits,
+  ...set
+}: Omit<LabelledVectors, 'runnersUp'> & { readonly logits: Float32Array }): ClassSource {
+  const { labels, classes } = set;
+  if (labels.length === 0) throw new GuardError('invalid_dataset', 'there are no examples to screen');
+  return classSourceOfRows({ ...set, runnersUp: runnerUpLabels({ logits, labels, classes }) });
+}
+
+/**
+ * Serves the classes of a set in memory; a class is copied out when it is read.
+ * @throws GuardError `invalid_dataset` where it is empty or a label is out of range
+ */
+export function classSourceOfRows({ vectors, runnersUp, labels, classes }: LabelledVectors): ClassSource {
   const count = labels.length;
   if (count === 0) throw new GuardError('invalid_dataset', 'there are no examples to screen');
   const neurons = vectors.length / count;
   assertShape(vectors, [count, Math.floor(neurons)], 'vectors');
-  const runnersUp = runnerUpLabels({ logits, labels, classes });
+  assertShape(runnersUp, [count], 'runnersUp');
   const rowsByLabel = new Map<number, number[]>();
   for (let row = 0; row < count; row++) {
     requireLabel({ label: labels[row], row, classes });

@@ -31,7 +31,9 @@ const sums = [1, 5, 9, 13, 17, 21, 25];
 describe('a batch in parts', () => {
   it('gives every row what it gives alone, in its place', async () => {
     const shapes: string[] = [];
-    const model = summing((part) => void shapes.push(`${part.x.shape} ${part.n.shape}`));
+    const model = summing(
+      (part) => void shapes.push([part.x, part.n].map(({ shape }) => shape.join()).join(' ')),
+    );
     for (const partRows of [1, 3, 7, 16]) {
       const outputs = await runParts(model, feeds, { rows, partRows, inFlight: 2 });
       expect([...(outputs.sums.data as Float32Array)]).toEqual(sums);
