@@ -14,7 +14,7 @@ import { openUploadSource, type UploadSource, uploadSourceHelp } from '../datase
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { cleanCopy } from '../screening/clean-copy.ts';
 import { exampleExtractor } from '../screening/example-extractor.ts';
-import { type ScreenUploadOptions, screenUpload } from '../screening/screen-upload.ts';
+import { type ScreenUploadOptions, screenUpload, suspectRows } from '../screening/screen-upload.ts';
 import { readNoiseKey } from './noise-key-file.ts';
 import { numberPair, oneOf, readInput, seedNumber } from './options.ts';
 import { progressDisplay } from './progress.ts';
@@ -138,10 +138,7 @@ async function writeFiles(
   if (csv !== undefined) files.push({ path: csv, content: suspectsCsv(report) });
   if (html !== undefined) files.push({ path: html, content: await screeningPage(report) });
   if (remove !== undefined) {
-    const poisoned = report.screening.verdicts.filter(({ verdict }) => verdict === 'poisoned');
-    const suspects = new Set(
-      poisoned.flatMap((each) => ('suspects' in each ? each.suspects.map(({ row }) => row) : [])),
-    );
+    const suspects = suspectRows(report.screening);
     for (const { suffix, bytes } of await cleanCopy({ ...screened, suspects })) {
       files.push({ path: `${remove}${suffix}`, content: bytes });
     }

@@ -1,6 +1,6 @@
 // A whole data set on disk: extraction, clustering and the report, by the functions that a screening job runs.
 import packageJson from '../../package.json' with { type: 'json' };
-import type { ScreenedClass } from '../../shared/clustering/screen-class.ts';
+import type { ClassExamples, ScreenedClass } from '../../shared/clustering/screen-class.ts';
 import {
   type ClassSource,
   classSourceOfRows,
@@ -63,12 +63,13 @@ export async function screenUpload(options: ScreenUploadOptions): Promise<Screen
   const judged = { count: 0 };
   const screening = await screenClusters(classSource, {
     seed,
-    onClass(screened: ScreenedClass) {
-      addPicture(gallery, screened.verdict, classPicture(screened, { seed }));
+    onClass(screened: ScreenedClass, { rows }: ClassExamples) {
+      addPicture(gallery, screened.verdict, classPicture(screened, { seed, rows }));
       onStage?.('judging classes', ++judged.count / classSource.labels.length);
     },
   });
   const { model, screening: mode = 'nccr' } = compiled;
+  const pictures = chosenPictures(gallery);
   const report = composeReport({
     dataset: {
       name: source.name,
@@ -80,8 +81,8 @@ export async function screenUpload(options: ScreenUploadOptions): Promise<Screen
     mode,
     versions: { 'nccr-guard': packageJson.version },
     screening,
-    pictures: chosenPictures(gallery),
-    ...(await suspectImages(screening, options)),
+    pictures,
+    ...(await shownExamples({ screening, pictures }, options)),
     ...(planted && { truth: screeningTruth(screening, { rows: planted, labels }) }),
   });
   return { report, summary };
@@ -145,32 +146,38 @@ async function extractUpload(options: ScreenUploadOptions): Promise<ExtractedUpl
   }
 }
 
-/** Small images of the likeliest suspects, and the names of all whose examples came as files; the set is read once more for them. */
-async function suspectImages(
-  screening: Screening,
+/**
+ * Small images of the likeliest suspects and of some examples beside them, and the names of all suspects that came as files; the
+ * set is read once more for them.
+ */
+async function shownExamples(
+  { screening, pictures }: Pick<ScreeningReport, 'screening' | 'pictures'>,
   options: ScreenUploadOptions,
 ): Promise<Pick<ScreeningReport, 'thumbnails' | 'suspect_files'>> {
   const { source, extractor, onStage } = options;
-  const pictured = new Set(thumbnailRows(screening));
-  const isNamed = source.format === 'tar';
-  if (pictured.size === 0) return { thumbnails: [] };
-  const suspects = screening.verdicts.flatMap((each) => (each.verdict === 'poisoned' ? each.suspects : []));
-  const wanted = new Set(isNamed ? suspects.map(({ row }) => row) : pictured);
+  const pictured = new Set(thumbnailRows(screening, pictures));
+  const suspects = suspectRows(screening);
   const thumbnails: Thumbnail[] = [];
   const names: { row: number; name: string }[] = [];
+  if (suspects.size === 0) return { thumbnails };
   const inputRange = extractor.compiled.plan.input_range;
   for await (const batch of readUpload(source.files, readOptions(options))) {
     for (let place = 0; place < batch.labels.length; place++) {
       const row = batch.firstRow + place;
-      if (!wanted.has(row)) continue;
       const name = batch.names?.[place] ?? batch.files?.[place].name;
-      if (name !== undefined) names.push({ row, name });
+      if (name !== undefined && suspects.has(row)) names.push({ row, name });
       const image = pictured.has(row) ? thumbnail(row, imageOf(batch, { place, inputRange })) : undefined;
       if (image !== undefined) thumbnails.push(image);
     }
     onStage?.('showing suspects', (batch.firstRow + batch.labels.length) / screening.examples);
   }
-  return { thumbnails, ...(isNamed && { suspect_files: names }) };
+  return { thumbnails, ...(source.format === 'tar' && { suspect_files: names }) };
+}
+
+/** Rows of all suspects of a screening. */
+export function suspectRows({ verdicts }: Pick<Screening, 'verdicts'>): Set<number> {
+  const poisoned = verdicts.filter((verdict) => verdict.verdict === 'poisoned');
+  return new Set(poisoned.flatMap(({ suspects }) => suspects.map(({ row }) => row)));
 }
 
 function imageOf(
