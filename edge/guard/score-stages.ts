@@ -94,7 +94,7 @@ async function runStages(
 ): Promise<{ scores: Float64Array; scorer: Scorer } | undefined> {
   const { loaded, deadlineAt } = call;
   const { test } = loaded.sequential;
-  const of = { ...evidencePlan(loaded.artefact), gaussian: test.gaussian };
+  const of = { ...evidencePlan(loaded.artefact), known: test.known };
   const scores = new Float64Array(evidence.rows.length).fill(Number.NaN);
   let scorer = only;
   let open = Array.from(evidence.rows.keys());

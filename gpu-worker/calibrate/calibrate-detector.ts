@@ -127,7 +127,7 @@ export async function calibrateDetector(
         wrongRows: await wrongRows({ extractor, target }, trainingSet),
         thresholdRows: threshold,
       },
-      { ...options, ...sequential, full: mlp, hidden: recipe.hidden, training: recipe.training ?? {} },
+      { ...options, ...sequential, training: recipe.training ?? {} },
       onStage,
     ),
   };

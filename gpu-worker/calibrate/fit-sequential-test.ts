@@ -2,13 +2,14 @@
 import type { SequentialTest, VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { CompiledModel } from '../../shared/contracts/extraction.ts';
 import { packGaussian } from '../../shared/detector/activation-gaussian.ts';
-import { packLayer, parameterCount } from '../../shared/detector/mlp.ts';
+import { packLayer, parameterCount, toBase64 } from '../../shared/detector/mlp.ts';
 import { loadSequentialTest } from '../../shared/detector/sequential-test.ts';
 import { mlpToOnnx } from '../onnx/mlp-graph.ts';
 import { chooseDoubt, type Doubt } from './choose-doubt.ts';
 import { conformalPromise } from './conformal-promise.ts';
 import { type ExtractedRows, predictedLabels } from './extract-rows.ts';
 import { scoreVectors } from './fit-detector.ts';
+import { fitDirection } from './fit-direction.ts';
 import {
   type FittedStage,
   fitStage,
@@ -26,7 +27,10 @@ export interface SequentialInputs {
   readonly compiled: CompiledModel;
   /** Clean rows that the Gaussians of the activations are fitted to. */
   readonly gaussianRows: ExtractedRows;
-  /** Rows made from the images of `gaussianRows`: their distances are too small, so the first stage learns nothing of them. */
+  /**
+   * Rows made from the images of `gaussianRows`: the direction of the activations is fitted to them, and their distances are too
+   * small, so the first stage learns nothing of them.
+   */
   readonly seenPools: readonly StagePool[];
   /** The same pools made from other images; the first one is of clean inputs as they come. */
   readonly unseenPools: readonly StagePool[];
@@ -37,7 +41,7 @@ export interface SequentialInputs {
 }
 
 /** What the operator chooses. */
-export interface SequentialOptions extends Omit<StageFit, 'gaussian'> {
+export interface SequentialOptions extends Omit<StageFit, 'known'> {
   readonly targetFpr: number;
   readonly perClass?: boolean;
   /** Mean copies that a clean input may cost; a default by the plan where it is not given. */
@@ -45,10 +49,10 @@ export interface SequentialOptions extends Omit<StageFit, 'gaussian'> {
 }
 
 /**
- * Mean copies that clean inputs may cost, of transforms and of noise, which tells less: a little below three and two, so
- * that other inputs stay below as well.
+ * Mean copies that clean inputs may cost, of transforms and of noise, which tells less. Inputs that the model gets wrong are
+ * counted here and cost most; those that it gets right then cost less than three and two.
  */
-const copiesMeanDefault = { transforms: 2.8, noise: 1.7 };
+const copiesMeanDefault = { transforms: 3.4, noise: 1.7 };
 /** The share of clean inputs that may end early as adversarial, of the target rate: few enough to leave it to the threshold. */
 const upperShare = 0.1;
 /** Vectors that each stage carries so that whoever loads it can check its own arithmetic. */
@@ -70,7 +74,17 @@ export function fitSequentialTest(
 ): SequentialTest {
   const { compiled, unseenPools, seenPools, thresholdRows } = inputs;
   const { plan } = compiled;
-  const fit: StageFit = { ...training, gaussian: gaussianOf(inputs.gaussianRows) };
+  // Foreign examples belong to no image and stand with the unseen ones.
+  const ofDirection = seenPools.some(
+    ({ adversarial, parts }) => adversarial && parts.some(({ count }) => count > 0),
+  )
+    ? seenPools
+    : unseenPools;
+  const known = {
+    gaussian: gaussianOf(inputs.gaussianRows),
+    direction: fitDirection(ofDirection, training.seed),
+  };
+  const fit: StageFit = { ...training, known };
   const allPools = unseenPools.map((pool, index) => ({
     ...pool,
     parts: [...pool.parts, ...seenPools[index].parts],
@@ -109,7 +123,7 @@ export function fitSequentialTest(
     packStage({ ...stage, runs: runs[index], seen: seen[index], doubt: doubts[index] }, fit, thresholdRows),
   );
   return withThreshold(
-    { activations: packGaussian(fit.gaussian), stages },
+    { activations: packGaussian(known.gaussian), direction: toBase64(known.direction), stages },
     { compiled, thresholdRows, design: fit.design, targetFpr, perClass },
   );
 }
@@ -146,7 +160,7 @@ function packStage(
 
 /** Sets the threshold with the very code that the edge decides by. */
 function withThreshold(
-  test: Pick<SequentialTest, 'activations' | 'stages'>,
+  test: Pick<SequentialTest, 'activations' | 'direction' | 'stages'>,
   {
     compiled,
     thresholdRows,

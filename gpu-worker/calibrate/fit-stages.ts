@@ -2,9 +2,12 @@
 
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import { type CopiesPlan, planCopies, planNoiseCopies } from '../../shared/contracts/extraction.ts';
-import type { ActivationGaussian } from '../../shared/detector/activation-gaussian.ts';
 import type { Mlp } from '../../shared/detector/mlp.ts';
-import { stageVector, stageVectorLength } from '../../shared/detector/sequential-test.ts';
+import {
+  type KnownActivations,
+  stageVector,
+  stageVectorLength,
+} from '../../shared/detector/sequential-test.ts';
 import { detectorParametersMax } from '../../shared/limits.ts';
 import { auroc } from '../../shared/maths/auroc.ts';
 import type { ExtractedRows, RowVectors } from './extract-rows.ts';
@@ -23,11 +26,10 @@ export interface StagePool {
 
 /** What every fit of one test shares. */
 export interface StageFit {
-  readonly gaussian: ActivationGaussian;
-  /** The full test: its design, its perceptron and the widths of that one's hidden layers. */
+  readonly known: KnownActivations;
+  /** Of the full test, whose copies the last stage reads. */
   readonly design: VectorDesign;
-  readonly full: Mlp;
-  readonly hidden: readonly [number, number];
+  /** Of the full test: the last stage is trained as long. */
   readonly training: Pick<TrainingOptions, 'steps' | 'batch' | 'learningRate' | 'learningRateLast'>;
   readonly seed: number;
 }
@@ -43,7 +45,7 @@ export interface FittedStage {
 const folds = 3;
 /** Widths of the first hidden layer, the second having half; the widest that the parameters allow is taken. */
 const widths = [36, 24, 20, 16, 12, 8, 4];
-/** The first stage reads three numbers. */
+/** The first stage reads four numbers. */
 const firstWidth = 12;
 /** Transforms that are ordered by what they tell; the others follow in the plan's order. */
 const orderedMax = 4;
@@ -93,7 +95,7 @@ export function orderTransforms(pools: readonly StagePool[], plan: CopiesPlan, f
 }
 
 /**
- * Fits the scorer of one stage; the last one is the full test's own, on the scale of the others.
+ * Fits the scorer of one stage, on the scale of the others.
  * @param seen what was run by then
  * @throws Error where a side of the pools has no rows
  */
@@ -101,7 +103,7 @@ export function fitStage(pools: readonly StagePool[], seen: readonly number[], f
   const vectors = poolVectors(pools, seen, fit);
   const isLast = seen.length === planCopies(pools[0].parts[0].compiled.plan) + 1;
   const { length } = vectors[0].parts[0];
-  const hidden = isLast ? fit.hidden : hiddenWidths(length, seen.length === 1);
+  const hidden = hiddenWidths(length, seen.length === 1);
   const training = isLast ? fit.training : { ...fit.training, ...stageTraining };
   const recipe = { hidden, training };
   const outside = Array.from({ length: folds }, (_, fold) =>
@@ -119,7 +121,7 @@ export function fitStage(pools: readonly StagePool[], seen: readonly number[], f
   );
   const scale = fitScoreScale(weighted(vectors, scores));
   return {
-    mlp: scaleMlp(isLast ? fit.full : fitDetector(vectors, recipe, fit.seed), scale),
+    mlp: scaleMlp(fitDetector(vectors, recipe, fit.seed), scale),
     scores: scores.map((parts) =>
       parts.map((part) => part.map((score) => scale.slope * score + scale.offset)),
     ),
@@ -146,10 +148,10 @@ function weighted(pools: readonly PoolVectors[], scores: readonly (readonly Floa
 export function stageVectors(
   rows: ExtractedRows,
   seen: readonly number[],
-  { gaussian, design }: Pick<StageFit, 'gaussian' | 'design'>,
+  { known, design }: Pick<StageFit, 'known' | 'design'>,
 ): RowVectors {
   const { plan, model } = rows.compiled;
-  const of = { plan, classes: model.classes, design, gaussian };
+  const of = { plan, classes: model.classes, design, known };
   const length = stageVectorLength(of, seen);
   const vectors = new Float64Array(rows.count * length);
   for (let row = 0; row < rows.count; row++) {

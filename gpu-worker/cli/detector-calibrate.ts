@@ -99,7 +99,7 @@ export function detectorCalibrateCommand(): Command {
     )
     .option(
       '--sequential-copies <mean>',
-      'copies that the sequential test may cost a clean input on average; by default 2.8 of transforms, 1.7 of noise',
+      'copies that the sequential test may cost a clean input on average; by default 3.4 of transforms, 1.7 of noise',
       positiveNumber,
     )
     .option(

@@ -109,7 +109,7 @@ export function detectorTableCommand(): Command {
     )
     .option(
       '--sequential-copies <mean>',
-      'copies that a sequential test may cost a clean input on average; by default 2.8 of transforms, 1.7 of noise',
+      'copies that a sequential test may cost a clean input on average; by default 3.4 of transforms, 1.7 of noise',
       positiveNumber,
     )
     .option(

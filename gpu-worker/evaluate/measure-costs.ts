@@ -18,15 +18,21 @@ export interface CostSetting {
 /** Draws the order of the methods in each round. */
 const orderSeed = 1;
 
+/**
+ * Inputs that a method judges in a row before the next one's turn. A guard runs one method all day and finds its graphs in the
+ * caches; alone between nine others each run first fetches its weights anew, which here was as long as a pass of a small model.
+ */
+const turnInputs = 10;
+
 /** Inputs that are run before anything is timed, so that no session starts and no code compiles on the clock. */
 const warmUps = 8;
 
 /**
  * Measures every method on the same inputs in the same run.
  *
- * One input at a time, as it comes to a guard. In each round every method judges the input, in an order drawn anew, so that
- * none always finds the caches as the same other one left them, between three forward passes of the bare model; the median
- * of these is what the round is relative to, so that a machine that slows down slows both.
+ * One input at a time, as it comes to a guard. In each round every method judges the same few inputs one after the other, in an
+ * order of the methods drawn anew, and the bare model judges them before, between and behind; the median of its passes over
+ * an input is what the input's times are relative to, so that a machine that slows down slows both.
  * @see Georges, Buytaert and Eeckhout, "Statistically rigorous Java performance evaluation" (2007), on warm-up and on
  *   reporting more than one number
  */
@@ -54,28 +60,35 @@ export async function measureCosts(
     forwards: 0,
     gradients: 0,
   }));
-  for (let row = 0; row < count; row++) {
-    const input = datasetRow(inputs, row);
-    const passes: number[] = [];
-    const pass = async () => passes.push(await elapsed(() => bare(input)));
-    const took: number[] = [];
+  for (let start = 0; start < count; start += turnInputs) {
+    const rows = Array.from({ length: Math.min(turnInputs, count - start) }, (_, place) => start + place);
+    const passes: number[][] = rows.map(() => []);
+    const pass = async () => {
+      for (const [place, row] of rows.entries()) {
+        passes[place].push(await elapsed(() => bare(datasetRow(inputs, row))));
+      }
+    };
     await pass();
-    const gradientMs = await elapsed(() => gradient(input, row));
+    const gradientMs: number[] = [];
+    for (const row of rows) gradientMs.push(await elapsed(() => gradient(datasetRow(inputs, row), row)));
     for (const [turn, index] of permutation(timed.length, random).entries()) {
       const each = timed[index];
-      took[index] = await elapsed(async () => {
-        const { forwards, gradients } = await each.method.scoreAlone(input);
-        each.forwards += forwards / count;
-        each.gradients += gradients / count;
-      });
+      for (const row of rows) {
+        const input = datasetRow(inputs, row);
+        each.ms[row] = await elapsed(async () => {
+          const { forwards, gradients } = await each.method.scoreAlone(input);
+          each.forwards += forwards / count;
+          each.gradients += gradients / count;
+        });
+      }
       if (turn === timed.length >> 1) await pass();
     }
     await pass();
-    const base = quantile(passes, 0.5);
-    bareMs.push(base);
-    gradientRatios.push(gradientMs / base);
-    for (const [index, each] of timed.entries()) each.ms.push(took[index]);
-    onProgress((row + 1) / count);
+    for (const [place, row] of rows.entries()) {
+      bareMs[row] = quantile(passes[place], 0.5);
+      gradientRatios[row] = gradientMs[place] / bareMs[row];
+    }
+    onProgress((start + rows.length) / count);
   }
   const gradientRatio = quartiles(gradientRatios);
   return {

@@ -17,15 +17,8 @@ import {
 } from '../../shared/detector/sequential-test.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
-import {
-  designVectors,
-  type ExtractedRows,
-  type Extractor,
-  extractRows,
-  rowChanges,
-} from '../calibrate/extract-rows.ts';
+import { type ExtractedRows, type Extractor, extractRows, rowChanges } from '../calibrate/extract-rows.ts';
 import { gaussianShare, wrongRows } from '../calibrate/extracted-pools.ts';
-import { fitDetector, type PoolVectors } from '../calibrate/fit-detector.ts';
 import { fitSequentialTest } from '../calibrate/fit-sequential-test.ts';
 import type { StagePool } from '../calibrate/fit-stages.ts';
 import { narrowPlan, narrowRows } from '../calibrate/narrow-rows.ts';
@@ -112,15 +105,11 @@ async function openSequential(
   const { compiled } = thresholdRows;
   const gaussianRows = seenPools[0].parts[0];
   const wrong = designRows(setting.wrongRows, design);
-  const vectors = pools.map((pool): PoolVectors => {
-    return { ...pool, parts: pool.parts.map(({ rows }) => designVectors(designRows(rows, design), design)) };
-  });
   const of = { ...compiled, vector: { design } };
   const tests = seeds.map((seed) => {
-    const full = { full: fitDetector(vectors, recipe, seed), hidden: recipe.hidden, design };
     const test = fitSequentialTest(
       { compiled, unseenPools, seenPools, gaussianRows, wrongRows: wrong, thresholdRows },
-      { seed, targetFpr, copiesMean, ...full, training: recipe.training ?? {} },
+      { seed, targetFpr, copiesMean, design, training: recipe.training ?? {} },
       (stage, share) => onStage(`${stage} of ${sequentialName(design)}`, share),
     );
     return loadSequentialTest(of, test);
@@ -192,7 +181,7 @@ interface RunStages {
  */
 async function runStages({ test, stages, plan, design }: RunStages, input: Float32Array): Promise<number> {
   const { input_shape: inputShape, classes } = stages[0].compiled.model;
-  const of = { plan, classes, design, gaussian: test.gaussian };
+  const of = { plan, classes, design, known: test.known };
   const logits = new Float32Array((planCopies(plan) + 1) * classes);
   let activations = new Float32Array(0);
   const noised = planNoiseCopies(plan);

@@ -166,6 +166,8 @@ export const sequentialTestSchema = z.strictObject({
     means: base64Schema,
     whitening: base64Schema,
   }),
+  /** What the same activations are projected on, float32 in base64: see `activationProjection`. */
+  direction: base64Schema,
   stages: z.array(testStageSchema).min(2).max(stagesMax),
   /** Of the score at which the whole test ends. */
   threshold: thresholdSchema,

@@ -11,15 +11,15 @@ import { GuardError } from '../errors.ts';
 import { logitMargin } from '../maths/nccr-vector.ts';
 import { planVector, planVectorLength } from '../maths/plan-vector.ts';
 import { type ActivationGaussian, activationDistances, unpackGaussian } from './activation-gaussian.ts';
-import { type Mlp, mlpOfArtefact, mlpScore } from './mlp.ts';
+import { fromBase64, type Mlp, mlpOfArtefact, mlpScore } from './mlp.ts';
 
 /** Keeps the logarithm of a margin of 0 finite, in logits. */
 const marginFloor = 0.01;
 /** Keeps the logarithm of a distance of 0 finite. */
 const distanceFloor = 1e-3;
-/** Entries that one forward pass gives: the margin alone, or the margin and two distances. */
-const marginEntries = 1;
-const passEntries = 3;
+/** Entries that one forward pass gives: margin and projection, and in the first stage two distances. */
+const shortEntries = 2;
+const passEntries = 4;
 
 /** One stage, ready to score. */
 export interface TestStage {
@@ -37,7 +37,14 @@ export interface TestStage {
 /** A sequential test, ready to score. */
 export interface LoadedTest {
   readonly stages: readonly TestStage[];
+  readonly known: KnownActivations;
+}
+
+/** What calibration learnt of the penultimate activations. */
+export interface KnownActivations {
   readonly gaussian: ActivationGaussian;
+  /** [neurons]: along it adversarial examples differ most from clean inputs. */
+  readonly direction: Float32Array;
 }
 
 /** The parts of an artefact that its test is read by. */
@@ -76,10 +83,14 @@ export interface SequentialScore {
  */
 export function loadSequentialTest(
   { plan, model, vector }: TestedArtefact,
-  test: Pick<SequentialTest, 'activations' | 'stages'>,
+  test: Pick<SequentialTest, 'activations' | 'direction' | 'stages'>,
 ): LoadedTest {
   const invalid = (detail: string) => new GuardError('invalid_artefact', `sequential: ${detail}`);
   const gaussian = unpackGaussian(test.activations, model.classes);
+  const direction = fromBase64(test.direction);
+  if (direction.length !== gaussian.neurons || !direction.every(Number.isFinite)) {
+    throw invalid(`the direction does not have ${gaussian.neurons} numbers`);
+  }
   const of = evidencePlan({ plan, model, vector });
   const tap = plan.taps.find(({ kind }) => kind === 'activations');
   if (tap?.kind !== 'activations' || tap.neurons !== gaussian.neurons || plan.taps.length !== 1) {
@@ -110,7 +121,7 @@ export function loadSequentialTest(
     };
   });
   if (seen.length !== planCopies(plan) + 1) throw invalid('the stages do not run every copy of the plan');
-  return { stages, gaussian };
+  return { stages, known: { gaussian, direction } };
 }
 
 /** What evidence of an artefact's test is read by. */
@@ -121,42 +132,68 @@ export function evidencePlan({ plan, model, vector }: TestedArtefact): EvidenceP
 /** Entries of the vector that is scored once the runs `seen` are known. */
 export function stageVectorLength({ plan, classes, design }: EvidencePlan, seen: readonly number[]): number {
   if (seen.length === 1) return passEntries;
-  if (isWhole(plan, seen)) return planVectorLength(design, { classes, plan });
+  if (isWhole(plan, seen)) return planVectorLength(design, { classes, plan }) + 1;
   const part = seenPlan(plan, seen);
-  return planVectorLength(stageDesign(part), { classes, plan: part }) + marginEntries;
+  return planVectorLength(stageDesign(part), { classes, plan: part }) + shortEntries;
 }
 
 /**
- * Assembles the vector of a stage. The first pass gives `ln(m + 0.01)` of the logit margin m and `ln(d + 0.001)` of the
- * Mahalanobis distances d of the penultimate activation to its own class and to the nearest other. Once copies are there the
- * vector is that of their design (`planVector`), and the margin; with all of them it is that of the full test.
+ * Assembles the vector of a stage. The first pass gives `ln(m + 0.01)` of the logit margin m, `activationProjection`, and
+ * `ln(d + 0.001)` of the Mahalanobis distances d of the penultimate activation to its own class and to the nearest other. Once
+ * copies are there the vector is that of their design (`planVector`), margin and projection; with all of them it is that of
+ * the full test, and the projection.
  *
- * The distances are read in the first stage alone: where there are copies they add nothing (measured on CIFAR-10).
+ * The distances are read in the first stage alone: where there are copies they add nothing (measured on CIFAR-10). The
+ * projection does: at 2.8 transforms of six on CIFAR-10 it is worth .03 of AUROC on FGSM at 8/255 and .09 at 16/255.
  * @param seen what was run, rising; 0 is among it
  * @returns [stageVectorLength(of, seen)], finite
  * @see Lee, Lee, Lee and Shin, "A simple unified framework for detecting out-of-distribution samples and adversarial
  *   attacks" (2018), section 2.1, for the distance; NCCR, section 3.2, for the changes
  */
 export function stageVector(
-  of: EvidencePlan & { readonly gaussian: ActivationGaussian },
+  of: EvidencePlan & { readonly known: KnownActivations },
   { logits, activations }: StageEvidence,
   seen: readonly number[],
 ): Float64Array {
-  const { plan, classes, design, gaussian } = of;
+  const { plan, classes, design, known } = of;
   assertShape(logits, [planCopies(plan) + 1, classes], 'logits');
   const input = logits.subarray(0, classes);
   const margin = Math.log(logitMargin(input) + marginFloor);
+  const projection = activationProjection(known, activations);
   if (seen.length === 1) {
-    const { own, other } = activationDistances(gaussian, input, activations);
-    return Float64Array.of(margin, Math.log(own + distanceFloor), Math.log(other + distanceFloor));
+    const { own, other } = activationDistances(known.gaussian, input, activations);
+    return Float64Array.of(
+      margin,
+      projection,
+      Math.log(own + distanceFloor),
+      Math.log(other + distanceFloor),
+    );
   }
-  if (isWhole(plan, seen)) return planVector({ logits, plan, classes }, design);
+  if (isWhole(plan, seen)) {
+    return Float64Array.of(...planVector({ logits, plan, classes }, design), projection);
+  }
   const part = seenPlan(plan, seen);
   const values = new Float32Array(seen.length * classes);
   for (const [row, run] of seen.entries()) {
     values.set(logits.subarray(run * classes, (run + 1) * classes), row * classes);
   }
-  return Float64Array.of(...planVector({ logits: values, plan: part, classes }, stageDesign(part)), margin);
+  const read = planVector({ logits: values, plan: part, classes }, stageDesign(part));
+  return Float64Array.of(...read, margin, projection);
+}
+
+/**
+ * Where the penultimate activation lies along the direction in which adversarial examples differ from clean inputs: strong
+ * ones leave the region that clean activations fill, whatever the logits say.
+ * @param activations [neurons]
+ */
+export function activationProjection(
+  { direction }: Pick<KnownActivations, 'direction'>,
+  activations: ArrayLike<number>,
+): number {
+  assertShape(activations, [direction.length], 'activations');
+  let sum = 0;
+  for (let neuron = 0; neuron < direction.length; neuron++) sum += direction[neuron] * activations[neuron];
+  return sum;
 }
 
 /** Whether a stage's score leaves doubt, so that the next stage is run. A score that is no number leaves none. */
@@ -169,12 +206,12 @@ export function isInDoubt({ doubt }: Pick<TestStage, 'doubt'>, score: number): b
  * @param evidence of all copies
  */
 export function sequentialScore(
-  { stages, gaussian }: LoadedTest,
+  { stages, known }: LoadedTest,
   of: EvidencePlan,
   evidence: StageEvidence,
 ): SequentialScore {
   for (const [stage, { seen, mlp, doubt }] of stages.entries()) {
-    const score = mlpScore(mlp, stageVector({ ...of, gaussian }, evidence, seen));
+    const score = mlpScore(mlp, stageVector({ ...of, known }, evidence, seen));
     if (!isInDoubt({ doubt }, score)) return { score, stage };
   }
   return assert(false, 'the last stage leaves no doubt') as never;

@@ -2,7 +2,7 @@
 import { mlpToOnnx } from '../../gpu-worker/onnx/mlp-graph.ts';
 import type { DetectorArtefact, SequentialTest } from '../../shared/contracts/detector-artefact.ts';
 import { fitActivationGaussian, packGaussian } from '../../shared/detector/activation-gaussian.ts';
-import { mlpScore, packLayer, parameterCount } from '../../shared/detector/mlp.ts';
+import { mlpScore, packLayer, parameterCount, toBase64 } from '../../shared/detector/mlp.ts';
 import { stageVectorLength, type TestedArtefact } from '../../shared/detector/sequential-test.ts';
 import { seededRandom } from '../../shared/maths/random.ts';
 
@@ -56,6 +56,9 @@ export function sequentialFixture(
   });
   return {
     activations: packGaussian(gaussian),
+    direction: toBase64(
+      Float32Array.from({ length: neurons }, (_, neuron) => (neuron % 2 === 0 ? 1 : -1) / neurons),
+    ),
     stages,
     threshold: { ...threshold, value },
     clean_copies: 1,

@@ -62,27 +62,33 @@ describe('stageVector', () => {
     plan,
     classes,
     design,
-    gaussian: loadSequentialTest({ plan, model, vector }, fixture()).gaussian,
+    known: loadSequentialTest({ plan, model, vector }, fixture()).known,
   };
 
-  it('of the first stage is the margin and two distances', () => {
+  it('of the first stage is the margin, the projection and two distances', () => {
     const known = evidence(1);
-    const [margin, own, other] = stageVector(of, known, [0]);
+    const [margin, projection, own, other] = stageVector(of, known, [0]);
     const sorted = [...known.logits.subarray(0, classes)].sort((left, right) => right - left);
     expect(margin).toBeCloseTo(Math.log(sorted[0] - sorted[1] + 0.01), 6);
+    // The direction of the fixture is 1/3, -1/3, 1/3.
+    const [first, second, third] = known.activations;
+    expect(projection).toBeCloseTo((first - second + third) / 3, 6);
     expect(Number.isFinite(own) && Number.isFinite(other)).toBe(true);
-    expect(stageVectorLength(of, [0])).toBe(3);
+    expect(stageVectorLength(of, [0])).toBe(4);
   });
 
-  it('with every copy is the vector of the full test', () => {
+  it('with every copy is the vector of the full test, and the projection', () => {
     const known = evidence(2);
     const seen = [0, 1, 2, 3, 4, 5, 6, 7];
     const vector = stageVector(of, known, seen);
-    expect([...vector]).toEqual([...planVector({ logits: known.logits, plan, classes }, design)]);
+    expect([...vector]).toEqual([
+      ...planVector({ logits: known.logits, plan, classes }, design),
+      stageVector(of, known, [0])[1],
+    ]);
     expect(stageVectorLength(of, seen)).toBe(vector.length);
   });
 
-  it('with some of the copies is the vector of those alone, and the margin', () => {
+  it('with some of the copies is the vector of those alone, margin and projection', () => {
     const known = evidence(2);
     // The fifth copy is the third transform.
     const part = { noise: [], transforms: [plan.transforms[2]] };
@@ -94,8 +100,8 @@ describe('stageVector', () => {
     expect([...vector.subarray(0, 3)]).toEqual([
       ...planVector({ logits, plan: part, classes }, 'margin-changes'),
     ]);
-    expect(vector[3]).toBe(stageVector(of, known, [0])[0]);
-    expect(stageVectorLength(of, [0, 5])).toBe(4);
+    expect([...vector.subarray(3)]).toEqual([...stageVector(of, known, [0]).subarray(0, 2)]);
+    expect(stageVectorLength(of, [0, 5])).toBe(5);
   });
 
   it('reads nothing of a copy that was not run', () => {
@@ -109,7 +115,7 @@ describe('stageVector', () => {
 
   it('is finite where the two highest logits tie and an activation lies on its mean', () => {
     const logits = new Float32Array(8 * classes).fill(1);
-    const activations = of.gaussian.means.slice(0, neurons);
+    const activations = of.known.gaussian.means.slice(0, neurons);
     for (const seen of [[0], [0, 5], [0, 1, 2]]) {
       expect([...stageVector(of, { logits, activations }, seen)].every(Number.isFinite)).toBe(true);
     }
@@ -121,7 +127,7 @@ describe('sequentialScore', () => {
     const known = evidence(4);
     const test = loadSequentialTest({ plan, model, vector }, fixture());
     const scores = test.stages.map(({ mlp, seen }) =>
-      mlpScore(mlp, stageVector({ plan, classes, design, gaussian: test.gaussian }, known, seen)),
+      mlpScore(mlp, stageVector({ plan, classes, design, known: test.known }, known, seen)),
     );
     const ended = (doubts: (typeof open | { lower: number | null; upper: number | null })[]) =>
       sequentialScore(
