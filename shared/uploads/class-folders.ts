@@ -3,11 +3,11 @@ import { checkClasses, checkExamples } from './check-upload.ts';
 import { invalidUpload, type UploadLimits, type UploadOptions } from './upload.ts';
 
 const imageEnding = /\.(png|jpe?g|ppm|pgm)$/i;
-/** What people and systems put beside images: notes, lists and licences, anything hidden, previews. */
-const besides = /^(\..*|readme.*|licen[cs]e.*|thumbs\.db|desktop\.ini|.*\.(txt|md|csv|json))$/i;
+/** What people and systems put beside images: notes, lists and licences, previews. */
+const besides = /^(readme.*|licen[cs]e.*|thumbs\.db|desktop\.ini|.*\.(txt|md|csv|json))$/i;
 
-/** What a path in the archive is. */
-export type PathKind = 'example' | 'ignored';
+/** What a path in the archive is; `hidden-image` is left out where it is no image but a note that macOS keeps of one. */
+export type PathKind = 'example' | 'hidden-image' | 'ignored';
 
 /**
  * Tells an example from what lies beside the examples.
@@ -15,10 +15,23 @@ export type PathKind = 'example' | 'ignored';
  */
 export function kindOfPath(path: string, archive: string): PathKind {
   const parts = path.split('/');
-  const file = parts.at(-1)!;
-  if (parts.some(isHidden) || besides.test(file)) return 'ignored';
-  if (imageEnding.test(file)) return 'example';
+  const isImage = imageEnding.test(path);
+  if (parts.some(isHidden)) return isImage ? 'hidden-image' : 'ignored';
+  if (isImage) return 'example';
+  if (besides.test(parts.at(-1)!)) return 'ignored';
   throw invalidUpload(`${path} in ${archive} is no PNG, JPEG or PPM file`);
+}
+
+/** Magic number of AppleDouble files, in which macOS keeps what it knows of a file beside it (RFC 1740, appendix A). */
+const appleDouble = [0x00, 0x05, 0x16, 0x07];
+
+/**
+ * Refuses a hidden image: training may read what a listing does not show, so it is not left out of the screening.
+ * @throws GuardError `invalid_dataset`
+ */
+export function checkHiddenImage(bytes: Uint8Array, name: string): void {
+  if (appleDouble.every((byte, index) => bytes[index] === byte)) return;
+  throw invalidUpload(`${name} is hidden and an image by its name; only notes of macOS are left out`);
 }
 
 /** Classes of an archive, found while it is read once. */

@@ -1,7 +1,7 @@
 // A tar archive of class folders as a stream: PNG and JPEG are kept as files, PPM becomes pixels.
 
 import { checkShape, onlyFile } from './check-upload.ts';
-import { type ClassFolders, FolderCollection, kindOfPath } from './class-folders.ts';
+import { type ClassFolders, checkHiddenImage, FolderCollection, kindOfPath } from './class-folders.ts';
 import { imageSize } from './image-size.ts';
 import { isNetpbm, parseNetpbm } from './netpbm.ts';
 import { PathHashes } from './path-set.ts';
@@ -61,11 +61,15 @@ export async function* tarExamples(
     isRepeated,
   }: { options: UploadOptions; limits: UploadLimits; isRepeated: (path: string) => boolean },
 ): AsyncGenerator<TarExample, void, void> {
-  const wants = (path: string) => kindOfPath(path, file.name) === 'example';
+  const wants = (path: string) => kindOfPath(path, file.name) !== 'ignored';
   let first: { readonly name: string; readonly size: string } | undefined;
   for await (const { path, bytes } of tarEntries(file, { limits, wants })) {
     if (bytes === undefined) continue;
     const name = `${path} in ${file.name}`;
+    if (kindOfPath(path, file.name) === 'hidden-image') {
+      checkHiddenImage(bytes, name);
+      continue;
+    }
     if (isRepeated(path)) throw invalidUpload(`${name} is there twice`);
     const pixels = isNetpbm(bytes) ? parseNetpbm(bytes, name) : undefined;
     const size = pixels ? pixels.shape.slice(1) : sizeOf(bytes, name);
@@ -97,7 +101,7 @@ async function scan(file: UploadFile, options: UploadOptions, limits: UploadLimi
   let ignored = 0;
   for await (const { path, isFolder } of tarEntries(file, { limits, wants: () => false })) {
     if (isFolder) folders.addFolder(path);
-    else if (kindOfPath(path, file.name) === 'ignored') {
+    else if (kindOfPath(path, file.name) !== 'example') {
       ignored++;
       if (first.length < ignoredPathsMax) first.push(path);
     } else {

@@ -111,21 +111,27 @@ describe('tar uploads', () => {
   });
 
   it('leave out what lies beside the examples, and tell of it', async () => {
-    const beside = [
-      'README.md',
-      '.DS_Store',
-      'a/Thumbs.db',
-      'a/GT-00000.csv',
-      '__MACOSX/a/._0.png',
-      '.git/x.png',
-    ];
-    const { summary } = await read([...two, ...beside.map((name) => ({ name, body: patternedBytes(700) }))]);
-    expect(summary).toEqual({
-      examples: 2,
-      classCounts: [1, 1],
-      classNames: ['a', 'b'],
-      ignored: { files: 6, first: beside },
-    });
+    const beside = ['README.md', '.DS_Store', 'a/Thumbs.db', 'a/GT-00000.csv', '.git/config'];
+    const { batches, summary } = await read([
+      ...two,
+      ...beside.map((name) => ({ name, body: patternedBytes(700) })),
+      { name: '__MACOSX/a/._0.png', body: Uint8Array.of(0, 5, 22, 7, ...patternedBytes(100)) },
+      png('b/license-plate.png'),
+      png('b/readme.png'),
+    ]);
+    expect(batches.flatMap(({ files }) => files?.map(({ name }) => name))).toEqual([
+      'a/0.png',
+      'b/0.png',
+      'b/license-plate.png',
+      'b/readme.png',
+    ]);
+    expect(summary.ignored).toEqual({ files: 6, first: [...beside, '__MACOSX/a/._0.png'] });
+  });
+
+  it('are refused with a hidden image, which training might read', async () => {
+    for (const name of ['a/.1.png', 'a/._1.png', '.a/1.png', '__MACOSX/1.png']) {
+      await expect(read([...two, png(name)])).rejects.toThrow(`${name} in set.tar is hidden and an image`);
+    }
   });
 
   it('are refused with the file that is no image, or not what is read', async () => {
