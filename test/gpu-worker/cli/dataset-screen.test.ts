@@ -47,7 +47,9 @@ describe('dataset screen of clean digits', () => {
     const { code, stdout, stderr } = await screen(
       `synthetic-digits:${count}`,
       `--model=${lenet}`,
-      ...[`--out=${file('r.json')}`, `--csv=${file('r.csv')}`, `--html=${file('r.html')}`],
+      `--out=${file('r.json')}`,
+      `--csv=${file('r.csv')}`,
+      `--html=${file('r.html')}`,
       `--remove=${file('kept.npz')}`,
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/extracting/) });
@@ -167,12 +169,7 @@ describe('dataset screen exits with 2 and the reason', () => {
     it(what, async () => {
       const before = await readdir(folder);
       const spy = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
-      const { code, stderr } = await screen(
-        path(),
-        `--model=${lenet}`,
-        `--out=${file('no.json')}`,
-        ...args,
-      );
+      const { code, stderr } = await screen(path(), `--model=${lenet}`, `--out=${file('no.json')}`, ...args);
       const written = spy.mock.calls.map(([text]) => String(text)).join('');
       spy.mockRestore();
       expect({ code, said: stderr + written }).toEqual({ code: 2, said: expect.stringMatching(says) });
