@@ -45,7 +45,8 @@ export async function composeJobReport(
     addPicture(gallery, judged.verdict, judged.picture);
   }
   const screening = composeScreening(verdicts, { classes: graph.classes, seed: request.options.seed });
-  const images = await suspectImages(job, { screening, services });
+  const pictures = chosenPictures(gallery);
+  const shown = await shownExamples(job, { screening, pictures, services });
   const report = composeReport({
     dataset: {
       name: request.dataset ?? 'upload',
@@ -57,8 +58,8 @@ export async function composeJobReport(
     mode: graph.mode,
     versions: { 'nccr-guard': packageJson.version },
     screening,
-    pictures: chosenPictures(gallery),
-    ...images,
+    pictures,
+    ...shown,
   });
   await jobs.keep(hold);
   await objects.write(objectKeys.report(hold.job, 'json'), reportJson(report));
@@ -72,16 +73,23 @@ export async function composeJobReport(
   return { poisoned: screening.poisoned.length };
 }
 
-/** Small images of the likeliest suspects, and the names of all whose examples came as files. */
-async function suspectImages(
+interface ShownFrom {
+  readonly screening: Screening;
+  readonly pictures: readonly ClassPicture[];
+  readonly services: ScreeningServices;
+}
+
+/** Small images of the likeliest suspects and of some examples beside them, and the names of all suspects that came as files. */
+async function shownExamples(
   { id, request }: StoredJob,
-  { screening, services }: { screening: Screening; services: ScreeningServices },
+  { screening, pictures, services }: ShownFrom,
 ): Promise<Pick<ScreeningReport, 'thumbnails' | 'suspect_files'>> {
   const inputRange = request.options.pixel_range ?? ([0, 1] as const);
-  const pictured = new Set(thumbnailRows(screening));
+  const pictured = new Set(thumbnailRows(screening, pictures));
   const suspects = screening.verdicts.flatMap((each) => (each.verdict === 'poisoned' ? each.suspects : []));
-  const named = request.format === 'tar';
-  const wanted = new Set(named ? suspects.map(({ row }) => row) : pictured);
+  if (suspects.length === 0) return { thumbnails: [] };
+  const named = new Set(request.format === 'tar' ? suspects.map(({ row }) => row) : []);
+  const wanted = new Set([...pictured, ...named]);
   const thumbnails: Thumbnail[] = [];
   const names: { row: number; name: string }[] = [];
   let firstRow = 0;
@@ -93,12 +101,12 @@ async function suspectImages(
     for (const row of rows) {
       const place = row - batch.firstRow;
       const name = batch.names?.[place] ?? batch.files?.[place].name;
-      if (name !== undefined) names.push({ row, name });
+      if (name !== undefined && named.has(row)) names.push({ row, name });
       const image = pictured.has(row) ? thumbnail(row, imageOf(batch, { place, inputRange })) : undefined;
       if (image !== undefined) thumbnails.push(image);
     }
   }
-  return { thumbnails, ...(named ? { suspect_files: names } : {}) };
+  return { thumbnails, ...(request.format === 'tar' ? { suspect_files: names } : {}) };
 }
 
 function rowsWithin(

@@ -26,7 +26,7 @@ export async function judgeClasses(
     await jobs.keep(hold);
     const examples = readBlock(await objects.read(objectKeys.class(job, label)), neurons);
     const screened = screenClass(examples, { label, classes, whitening, seed });
-    const picture = classPicture(screened, { seed });
+    const picture = classPicture(screened, { seed, rows: examples.rows });
     await objects.write(
       objectKeys.verdict(job, label),
       JSON.stringify({ verdict: screened.verdict, picture }),

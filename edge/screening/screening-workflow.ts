@@ -13,6 +13,7 @@ import { notifyEnd } from './notify-end.ts';
 import { planClassGroups, planShardGroups } from './plan-steps.ts';
 import type { ScreeningServices } from './screening-services.ts';
 import { settleGraph } from './settle-graph.ts';
+import { removeRemains } from './take-over.ts';
 
 /** A step is tried six times over about a minute; one try may take ten minutes. */
 const bounds: StepBounds = {
@@ -99,7 +100,10 @@ async function tryStep<T>(
     await services.jobs.keep(hold);
     return { done: await run() };
   } catch (thrown) {
-    if (thrown instanceof JobLost) return { lost: true };
+    if (thrown instanceof JobLost) {
+      await removeRemains(hold.job, services);
+      return { lost: true };
+    }
     const error = asGuardError(thrown);
     const failure = problemOf(error);
     log('warn', 'screening.step_failure', { job: hold.job, generation: hold.generation, error });

@@ -38,6 +38,16 @@ export async function removeJob(job: string, services: ScreeningServices): Promi
   await jobs.removeRows(job, { mark: false });
 }
 
+/** Removes what a run may have written for a job that was deleted under it. */
+export async function removeRemains(
+  job: string,
+  { jobs, objects }: Pick<ScreeningServices, 'jobs' | 'objects'>,
+): Promise<void> {
+  if ((await jobs.read(job))?.state !== 'deleted') return;
+  await objects.removeAll(job);
+  await jobs.removeRows(job, { mark: false });
+}
+
 /** Looks after all jobs: to be called at the start and every minute. */
 export async function sweepJobs(services: ScreeningServices): Promise<void> {
   const { jobs, objects } = services;
