@@ -109,6 +109,14 @@ describe('the page of a screening', () => {
     );
   });
 
+  it('leaves out a name that is but the number of its class', async () => {
+    const class_names = ['zero', '01', '2', '003', '1e1'];
+    const named = textOf(await screeningPage({ ...report, dataset: { ...report.dataset, class_names } }));
+    expect(named).toContain('Class 1 : 120 suspects');
+    expect(named).toContain('Class 3 : 80 suspects');
+    expect(named).toContain('Class 4 (1e1)');
+  });
+
   it('says how it was decided and what it cannot see', () => {
     for (const words of ['Ashman’s D', 'Clean-label', 'One-to-one', 'fewer than 80 examples', 'adaptive']) {
       expect(text).toContain(words);
