@@ -5,6 +5,7 @@ import type { AttackCard } from '../../shared/contracts/detector-artefact.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { attackCard } from '../evaluate/attack-card.ts';
 import { attackGuardedModel, type GuardAttackReport } from '../evaluate/guard-attack.ts';
+import { aligned } from '../evaluate/text-columns.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import { noiseKeyOfPlan } from './noise-key-file.ts';
 import {
@@ -125,7 +126,7 @@ export function reportText(report: GuardAttackReport): string {
     `${detector.name} ${detector.version} on ${dataset.name}, ${dataset.images} images`,
     `effective accuracy at ${worst.epsilon}: ${percent(worst.guarded.worst_effective_accuracy)} with the guard, ${percent(worst.bare.worst_effective_accuracy)} without`,
     `without an attack: ${percent(clean.effective_accuracy)} with the guard, which blocks ${percent(clean.blocked)} of the clean images, ${percent(clean.accuracy)} without`,
-    ...columns([...side('bare', 'the model alone'), ...side('guarded', 'model and guard')]),
+    aligned([...side('bare', 'the model alone'), ...side('guarded', 'model and guard')]),
     `${parameters.steps} steps, ${parameters.draws} draws of secret noise, ${parameters.queries} queries`,
     never.length > 0 ? `never succeeded: ${never.join(', ')}` : 'every attack succeeded somewhere',
     ...masking
@@ -137,13 +138,4 @@ export function reportText(report: GuardAttackReport): string {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-      .join('  '),
-  );
 }

@@ -189,12 +189,17 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       if (artefact.sequential !== undefined) console.log(sequentialText(artefact.sequential));
       for (const line of signer?.lines ?? []) console.log(line);
       console.log(`wrote ${options.out}`);
+      if (options.split === 'train') console.error(trainSplitNote);
     }
   } finally {
     display.stop();
     await work.close();
   }
 }
+
+/** Not refused: many a model was trained on other images of its collection, and some hardly know their own. */
+const trainSplitNote =
+  'note: where the model was trained on these images it is surer of them than of new ones, which are then flagged more often than at the target: calibrate on others (--split test --rows 0-1999)';
 
 /** Copies with noise that a sequential test of a design on noise alone goes up to. */
 const sequentialCopiesMax = 16;

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { sequentialTable } from '../evaluate/evaluate-sequential.ts';
+import { aligned } from '../evaluate/text-columns.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { noiseKeyOfPlan } from './noise-key-file.ts';
@@ -146,10 +147,15 @@ export function reportTable(report: EvaluationReport): string {
     worst === undefined
       ? 'no attack succeeded'
       : `worst attack: ${worst.attack}, AUROC ${worst.auroc.toFixed(4)}`,
-    ...columns([header, ...rows]),
+    aligned([header, ...rows]),
     `false positives on clean images: ${percent(report.fpr)}, target ${percent(report.target_fpr)}`,
     `  expected within ${interval(report.fpr_interval)} (95 %, calibration and test drawn)`,
     `  within ${interval(report.fpr_interval_binomial)} were the rate exactly the target`,
+    ...(report.own_thresholds === 0
+      ? []
+      : [
+          `  both are of the common threshold; ${report.own_thresholds} classes have their own, from fewer inputs each`,
+        ]),
     `  by predicted class: ${classLine(report.classes)}`,
     beaten.length > 0
       ? `the logit margin alone does better on: ${beaten.join(', ')}`
@@ -164,9 +170,4 @@ function classLine(classes: EvaluationReport['classes']): string {
   const said = ({ class: class_, fpr, images }: EvaluationReport['classes'][number]) =>
     `${(100 * fpr).toFixed(1)} % of ${images} (class ${class_})`;
   return `${said(sorted[0])} to ${said(sorted[sorted.length - 1])}`;
-}
-
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column])).join('  '));
 }

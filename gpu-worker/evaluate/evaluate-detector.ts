@@ -85,6 +85,8 @@ export interface EvaluationReport {
   readonly target_fpr: number;
   /** Share of all clean images, right or wrong, above the threshold. */
   readonly fpr: number;
+  /** Classes that are judged by a threshold of their own: the intervals below are those of the threshold of the others. */
+  readonly own_thresholds: number;
   /** 95 % interval of that share for a detector that keeps its promise, with this many calibration and test images. */
   readonly fpr_interval: [number, number];
   /** 95 % interval of the share from this test's draw alone, were the detector's rate exactly the target. */
@@ -165,6 +167,7 @@ export async function evaluateDetector(
     dataset: { name: dataset.name, images, digest: datasetDigest(tested) },
     target_fpr: artefact.threshold.target_fpr,
     fpr: rateAbove(all.scores, 0),
+    own_thresholds: artefact.threshold.per_class?.length ?? 0,
     fpr_interval: observedRateInterval(calibration, images),
     fpr_interval_binomial: binomialInterval(artefact.threshold.target_fpr, images),
     classes: classReports(all.scores, predicted, artefact),

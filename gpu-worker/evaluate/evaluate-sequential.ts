@@ -7,6 +7,7 @@ import { auroc, rateAbove } from '../../shared/maths/auroc.ts';
 import { type ExtractedRows, predictedLabels } from '../calibrate/extract-rows.ts';
 import { observedRateInterval } from '../calibrate/false-positive-interval.ts';
 import { meanCopies, sequentialRows } from '../calibrate/stage-evidence.ts';
+import { aligned } from './text-columns.ts';
 
 /** One attack under the sequential test; null where a control has no examples. */
 export interface SequentialAttackReport {
@@ -116,11 +117,10 @@ export function sequentialTable(report: SequentialReport): string[] {
     },
   );
   const cells = [['attack', 'AUROC', 'to the full test', 'forwards', 'flagged'], ...rows];
-  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   const interval = report.fpr_interval.map(percent).join(' to ');
   return [
     `sequential test of ${report.stages} stages: ${report.clean_forwards.toFixed(2)} forward passes a clean image of ${report.full_forwards} (${ends})`,
-    ...cells.map((row) => row.map((cell, column) => cell.padStart(widths[column])).join('  ')),
+    aligned(cells),
     `its false positives on clean images: ${percent(report.fpr)}, target ${percent(report.target_fpr)}, expected within ${interval} (95 %)`,
   ];
 }

@@ -2,7 +2,7 @@
 import type { MethodScore, ScreeningRow, ScreeningTable } from '../../shared/contracts/screening-table.ts';
 import { percentText } from '../../shared/report/figure-text.ts';
 import { f1Holds, type SmallestRate, smallestRates } from './score-suspicion.ts';
-import { aligned } from './table-text.ts';
+import { aligned } from './text-columns.ts';
 
 /** The table: the smallest rates first, then a line a set and method. */
 export function screeningTableText(table: ScreeningTable): string {

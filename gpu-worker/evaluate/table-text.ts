@@ -3,6 +3,7 @@ import type { DetectionTable, Quartiles, Spread } from '../../shared/contracts/d
 import { areaText, percentText } from '../../shared/report/figure-text.ts';
 import { trainingTitle } from './report-names.ts';
 import { costVerdicts, marginVerdicts } from './table-verdicts.ts';
+import { aligned } from './text-columns.ts';
 
 /** The table: a line a set, a column a way of scoring, AUROC over the seeds; then times, the matrix, and what they say. */
 export function tableText(table: DetectionTable): string {
@@ -79,16 +80,4 @@ function spreadText({ mean, deviation }: Spread): string {
 function quartilesText({ median, quartiles }: Quartiles, digits: number): string {
   const [low, high] = quartiles.map((value) => value.toFixed(digits));
   return `${median.toFixed(digits)} [${low} to ${high}]`;
-}
-
-/** Columns of text: the first to the left, the others to the right. */
-export function aligned(lines: readonly (readonly string[])[]): string {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
-        .join('  '),
-    )
-    .join('\n');
 }
