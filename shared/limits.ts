@@ -71,8 +71,8 @@ export const classThumbnailsMax = 24;
 /** Thumbnails of ordinary examples of a poisoned class, for comparison. */
 export const ordinaryThumbnailsMax = 12;
 export const thumbnailsMax = 240;
-/** Bytes of one thumbnail's file. */
-export const thumbnailBytesMax = 16_384;
+/** Bytes of one thumbnail's file: what a photograph of 224 pixels needs, and 240 of them are held while a report is made. */
+export const thumbnailBytesMax = 48 * 1024;
 /** Characters of all thumbnails of a report in base64. */
 export const thumbnailsCharactersMax = 2 * 1024 * 1024;
 /** Side of a thumbnail that is drawn from pixels. */

@@ -48,7 +48,7 @@ describe('a thumbnail', () => {
 
   it('shows neither markup, nor a file that is too large, nor pixels of two channels', () => {
     expect(thumbnail(0, { bytes: new TextEncoder().encode('<svg onload="x()">') })).toBeUndefined();
-    const large = new Uint8Array(16_385);
+    const large = new Uint8Array(48 * 1024 + 1);
     large.set([0xff, 0xd8, 0xff]);
     expect(thumbnail(0, { bytes: large })).toBeUndefined();
     expect(thumbnail(0, { bytes: new Uint8Array(0) })).toBeUndefined();
