@@ -85,7 +85,7 @@ export const uploadExamplesMax = 1_000_000;
 export const exampleBytesMax = 4 * 1024 * 1024;
 /** Labels that an upload may name where the model's classes are not given: ImageNet-21k has a third of that. */
 export const uploadClassesMax = 65_536;
-/** Bytes that one upload may inflate to: about a Workflow step's five minutes of CPU at 100 MB/s. */
+/** Bytes that one upload may inflate to: a million colour images of 64 x 64 take 12 GB. */
 export const inflatedBytesMax = 16 * 1024 * 1024 * 1024;
 /** Inflated bytes for each compressed one: images reach 20, sorted labels as int64 a thousand, deflate itself 1,032. */
 export const inflationRatioMax = 100;
