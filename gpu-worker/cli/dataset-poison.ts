@@ -1,5 +1,4 @@
 // `nccr-guard dataset poison`: a data set and a recipe in, a copy with a known backdoor out, to test screening with.
-import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type PoisonRecipe, poisonRecipeSchema, triggerNames } from '../../shared/contracts/poison-recipe.ts';
 import { GuardError } from '../../shared/errors.ts';
@@ -14,7 +13,7 @@ import {
   numberPair,
   readInput,
 } from './options.ts';
-import { requireWritable, writeWhole } from './write-file.ts';
+import { requireOther, requireWritable, writeWhole } from './write-file.ts';
 
 interface PoisonOptions extends DatasetOptions {
   readonly recipe: string;
@@ -43,7 +42,7 @@ async function run(options: PoisonOptions): Promise<void> {
   const { out, range, layout = 'nchw' } = options;
   const recipe = await readRecipe(options.recipe);
   await requireWritable(out);
-  await requireOther(out, options);
+  await requireOther([out], [options.dataset.slice(options.dataset.indexOf(':') + 1)]);
   const dataset = await datasetOfOptions(options);
   if (dataset.datatype === 'UINT8' && range.join() !== '0,1') {
     throw new GuardError(
@@ -106,14 +105,4 @@ async function readRecipe(path: string): Promise<PoisonRecipe> {
   const place = issue.path.join('.');
   const reason = place === 'trigger' ? `none of ${triggerNames.join(', ')}` : issue.message;
   throw new GuardError('invalid_config', `${path}: ${place === '' ? '' : `${place}: `}${reason}`);
-}
-
-/** The source stays as it is, also where another path leads to it. */
-async function requireOther(out: string, { dataset }: DatasetOptions): Promise<void> {
-  const source = dataset.slice(dataset.indexOf(':') + 1);
-  const [written, read] = await Promise.all([out, source].map((path) => stat(path).catch(() => undefined)));
-  if (written === undefined || read === undefined) return;
-  if (written.dev === read.dev && written.ino === read.ino) {
-    throw new GuardError('invalid_config', `${out} is the data set itself: the copy goes to another file`);
-  }
 }

@@ -12,14 +12,14 @@ import { type Layout, layouts } from '../datasets/image-array.ts';
 import { readNpz } from '../datasets/npz.ts';
 import { openUploadSource, type UploadSource, uploadSourceHelp } from '../datasets/upload-source.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
-import { cleanCopy } from '../screening/clean-copy.ts';
+import { cleanCopy, copySuffixes } from '../screening/clean-copy.ts';
 import { exampleExtractor } from '../screening/example-extractor.ts';
 import { type ScreenUploadOptions, screenUpload, suspectRows } from '../screening/screen-upload.ts';
 import { readNoiseKey } from './noise-key-file.ts';
 import { numberPair, oneOf, readInput, seedNumber } from './options.ts';
 import { progressDisplay } from './progress.ts';
 import { screeningSummary, screeningText } from './screening-text.ts';
-import { requireWritable, writeWhole } from './write-file.ts';
+import { requireOther, requireWritable, writeWhole } from './write-file.ts';
 
 const verdictsThatFail = ['poisoned', 'none'] as const;
 
@@ -97,6 +97,8 @@ async function run(path: string, options: ScreenOptions): Promise<ScreeningRepor
   await requireWritable(out, csv, html, remove);
   const model = await readInput(options.model);
   const source = await openUploadSource(path, options.split);
+  const copies = remove === undefined ? [] : copySuffixes(source).map((suffix) => `${remove}${suffix}`);
+  await requireOther([out, csv, html, ...copies], [...source.paths, options.model]);
   const { seed, mode, range, layer, output } = options;
   const noiseKey = await readNoiseKey(options.noiseKey);
   const planted = await plantedRows(source, options.planted);

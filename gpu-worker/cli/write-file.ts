@@ -19,6 +19,29 @@ export async function writeWhole(path: string, content: Uint8Array | string, mod
 }
 
 /**
+ * Refuses to write over what is read, also where another path leads to it.
+ * @param written paths of results; undefined where an option is not given
+ * @param read paths of what the results are made from
+ * @throws GuardError `invalid_config`
+ */
+export async function requireOther(
+  written: readonly (string | undefined)[],
+  read: readonly string[],
+): Promise<void> {
+  const placeOf = async (path: string) => {
+    const found = await stat(path).catch(() => undefined);
+    return found && `${found.dev}:${found.ino}`;
+  };
+  const sources = new Set(await Promise.all(read.map(placeOf)));
+  for (const path of written) {
+    const place = path === undefined ? undefined : await placeOf(path);
+    if (place !== undefined && sources.has(place)) {
+      throw new GuardError('invalid_config', `${path} is read: the result goes to another file`);
+    }
+  }
+}
+
+/**
  * Refuses places where nothing can be written, before long work is done for them. Folders that are not there yet are left to
  * {@link writeWhole}, so that a command that is refused later leaves none behind.
  * @param paths files to be written; undefined where an option is not given

@@ -24,6 +24,11 @@ export type CleanCopyOptions = Pick<ScreenUploadOptions, 'source' | 'extractor' 
   readonly suspects: ReadonlySet<number>;
 };
 
+/** What is appended to the name of a copy's files. */
+export function copySuffixes({ format }: Pick<UploadSource, 'format'>): readonly string[] {
+  return format === 'idx' ? ['-images-idx3-ubyte', '-labels-idx1-ubyte'] : [''];
+}
+
 /**
  * Makes the copy: of an npz file its two arrays in their types and layout, of IDX its two files, of CIFAR's binary version one file
  * of records, of anything else an npz file of `x` [N, C, H, W] and `y`. Rows keep their order. It is held in memory whole.
@@ -55,10 +60,10 @@ async function cleanNpz(path: string, { arrays, suspects }: CleanCopyOptions): P
   return { suffix: '', bytes: writeNpz(Object.fromEntries(kept)) };
 }
 
-async function cleanIdx({ paths }: UploadSource, suspects: ReadonlySet<number>): Promise<CleanFile[]> {
-  const suffixes = ['-images-idx3-ubyte', '-labels-idx1-ubyte'];
+async function cleanIdx(source: UploadSource, suspects: ReadonlySet<number>): Promise<CleanFile[]> {
+  const suffixes = copySuffixes(source);
   return Promise.all(
-    paths.map(async (path, index) => {
+    source.paths.map(async (path, index) => {
       const { shape, values } = parseIdx(await readFile(path), path);
       const kept = withoutRows({ datatype: 'UINT8', shape, data: values }, suspects);
       const header = new DataView(new ArrayBuffer(4 + 4 * shape.length));

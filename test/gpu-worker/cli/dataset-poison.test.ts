@@ -117,8 +117,8 @@ describe('dataset poison', () => {
       [`npz:${file('one-class.npz')}`, 'recipe.json', /1 class; two are needed/],
       [floats, 'recipe.json', /value -1, outside the range 0 to 1/],
       [bytes, 'recipe.json', /--range is for float32/, 'refused.npz', ' --range=0,255'],
-      [bytes, 'recipe.json', /is the data set itself/, 'bytes.npz'],
-      [bytes, 'recipe.json', /is the data set itself/, 'link.npz'],
+      [bytes, 'recipe.json', /is read: the result goes to another file/, 'bytes.npz'],
+      [bytes, 'recipe.json', /is read: the result goes to another file/, 'link.npz'],
       [bytes, 'recipe.json', /is a folder/, '.'],
     ];
     for (const [source, name, says, out = 'refused.npz', more = ''] of cases) {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -176,6 +176,25 @@ describe('dataset screen exits with 2 and the reason', () => {
       expect(await readdir(folder)).toEqual(before);
     });
   }
+});
+
+describe('dataset screen writes over nothing that it reads', () => {
+  it('neither the data set, by whatever path, nor the model', async () => {
+    const y = int64Tensor([0, 1], [2]);
+    const x = { datatype: 'UINT8', shape: [2, 1, 28, 28], data: new Uint8Array(2 * 784) } as const;
+    const bytes = writeNpz({ x, y });
+    await writeFile(file('own.npz'), bytes);
+    await symlink(file('own.npz'), file('link.npz'));
+    await writeFile(file('own.onnx'), await readFile(lenet));
+    for (const over of [`--remove=${file('link.npz')}`, `--out=${file('own.onnx')}`]) {
+      const { code, stderr } = await screen(file('own.npz'), `--model=${file('own.onnx')}`, over);
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringMatching(/is read: the result goes/),
+      });
+    }
+    expect(await readFile(file('own.npz'))).toEqual(Buffer.from(bytes));
+  });
 });
 
 const missing = sharedFolder === undefined ? ' (skipped: ../shared/models is not here)' : '';
