@@ -8,6 +8,7 @@ import {
 } from '../../shared/detector/artefact-signature.ts';
 import { type Mlp, mlpOfArtefact, mlpScore } from '../../shared/detector/mlp.ts';
 import { type LoadedTest, loadSequentialTest, stagePlan } from '../../shared/detector/sequential-test.ts';
+import { loadTriggerCheck, type TriggerCheck } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { planVectorLength } from '../../shared/maths/plan-vector.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
@@ -28,6 +29,8 @@ export interface LoadedArtefact {
   readonly mlp: Mlp;
   /** Where the artefact has a sequential test, which then takes the place of the whole plan. */
   readonly sequential: LoadedSequential | undefined;
+  /** Where the artefact has one: looked at beside the score. */
+  readonly triggerCheck?: TriggerCheck | undefined;
   /** What the guard judges by: of the sequential test where there is one. */
   readonly threshold: DetectorArtefact['threshold'];
 }
@@ -116,6 +119,7 @@ async function readArtefact({ key, bytes, trusted }: ArtefactFile): Promise<Load
     planDigest: await planDigest(plan),
     mlp,
     sequential: await loadSequential(artefact),
+    triggerCheck: artefact.trigger_check && loadTriggerCheck(artefact, artefact.trigger_check),
     threshold: artefact.sequential?.threshold ?? artefact.threshold,
   };
 }

@@ -1,5 +1,6 @@
 // Builds the verdict object, from scores and a threshold or from a failure.
 import type { GuardMode, RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
+import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import { type Failure, failureRefuses } from './failure-policy.ts';
 import type { ScoredInput } from './score-input.ts';
@@ -9,6 +10,8 @@ const policy = { id: 'default', version: 1 };
 
 /** MITRE ATLAS: Evade ML Model, Craft Adversarial Data. */
 const blockTaxonomy = ['AML.T0015', 'AML.T0043'];
+/** MITRE ATLAS: Craft Adversarial Data, by inserting a backdoor's trigger. */
+const triggerTaxonomy = ['AML.T0043.004'];
 
 /** What every verdict says of its request. */
 export interface VerdictHead {
@@ -21,23 +24,26 @@ export interface VerdictHead {
   readonly totalMs: number;
 }
 
-/** The verdict of an input that was scored: a row is blocked where its score exceeds its threshold. */
+/** The verdict of an input that was scored: a row is blocked where its score, or that of the trigger check, exceeds its threshold. */
 export function scoredVerdict(
   head: VerdictHead,
   { scored, loaded, noiseKeyId }: { scored: ScoredInput; loaded: LoadedArtefact; noiseKeyId: string },
 ): Verdict {
   const rows = scored.rows.map(
-    ({ score, threshold, forwards, inputDigest }, row): RowVerdict & { threshold: number } => {
+    ({ score, threshold, trigger, forwards, inputDigest }, row): RowVerdict & { threshold: number } => {
       // Written so that a score that is no number could never be a pass.
-      const verdict = score <= threshold ? 'allow' : 'block';
-      return { row, verdict, score, threshold, forwards, input_digest: inputDigest };
+      const verdict = score <= threshold && !exceedsTrigger(trigger) ? 'allow' : 'block';
+      const found = { row, verdict, score, threshold, forwards, input_digest: inputDigest } as const;
+      return trigger === undefined ? found : { ...found, trigger: { ...trigger } };
     },
   );
   // Rows may have thresholds of their own: what is said of the request is said of the row nearest to a refusal.
   const worst = rows.reduce((found, row) =>
     row.score - row.threshold > found.score - found.threshold ? row : found,
   );
-  const blocked = rows.some(({ verdict }) => verdict === 'block');
+  const adversarial = rows.some(({ score, threshold }) => !(score <= threshold));
+  const triggered = rows.some(({ trigger }) => exceedsTrigger(trigger));
+  const blocked = adversarial || triggered;
   const detector = describeDetector(loaded, noiseKeyId);
   return {
     ...common(head),
@@ -47,7 +53,10 @@ export function scoredVerdict(
     ...describeThreshold(loaded),
     threshold: worst.threshold,
     fpr_ci95: intervalOf(loaded, worst.threshold),
-    reasons: blocked ? ['nccr.above_threshold'] : [],
+    reasons: [
+      ...(adversarial ? ['nccr.above_threshold'] : []),
+      ...(triggered ? ['trigger.far_from_class'] : []),
+    ],
     failure: null,
     rows,
     detector: {
@@ -57,7 +66,7 @@ export function scoredVerdict(
       scorer: scored.scorer,
     },
     timings_ms: { extract: scored.extractMs, decide: scored.decideMs, total: head.totalMs },
-    taxonomy: blocked ? blockTaxonomy : [],
+    taxonomy: [...(adversarial ? blockTaxonomy : []), ...(triggered ? triggerTaxonomy : [])],
   };
 }
 

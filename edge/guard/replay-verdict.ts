@@ -1,6 +1,7 @@
 // Scores a recorded request again and says whether the verdict comes out the same, bit for bit.
 import { z } from 'zod';
 import { scorers, type Verdict } from '../../shared/contracts/verdict.ts';
+import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { GuardedModel } from '../config.ts';
 import type { GuardServices } from './guard-services.ts';
@@ -71,14 +72,19 @@ export async function replayVerdict(
     }
   }
   const scores = scored.rows.map(({ score }) => score);
-  const verdict = scored.rows.every(({ score, threshold }) => score <= threshold) ? 'allow' : 'block';
+  const passes = scored.rows.every(
+    ({ score, threshold, trigger }) => score <= threshold && !exceedsTrigger(trigger),
+  );
   return {
-    matches: scores.every((score, row) => score === recorded.rows[row].score),
+    matches: scored.rows.every(({ score, trigger }, row) => {
+      const { score: before, trigger: triggerBefore } = recorded.rows[row];
+      return score === before && trigger?.score === triggerBefore?.score;
+    }),
     recorded: {
       verdict: recorded.verdict === 'allow' ? 'allow' : 'block',
       scores: recorded.rows.map(({ score }) => score),
       scorer,
     },
-    replayed: { verdict, scores, scorer: scored.scorer },
+    replayed: { verdict: passes ? 'allow' : 'block', scores, scorer: scored.scorer },
   };
 }

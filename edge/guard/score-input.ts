@@ -4,6 +4,7 @@ import { assert } from '../../shared/assert.ts';
 import { changeColumns, planCopies } from '../../shared/contracts/extraction.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
+import { type TriggerScore, triggerScore } from '../../shared/detector/trigger-check.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
@@ -31,6 +32,8 @@ export interface ScoredRow {
   readonly score: number;
   /** The one that applies to this row: of its predicted class, or of all. */
   readonly threshold: number;
+  /** What the trigger check says, where there is one. */
+  readonly trigger?: TriggerScore | undefined;
   /** Rows that the protected model was run over for it, the input itself among them. */
   readonly forwards: number;
   readonly inputDigest: string;
@@ -89,7 +92,8 @@ export async function scoreInput(
   return {
     rows: selections.map(({ inputDigest }, row) => ({
       score: scores.values[row],
-      threshold: rowThreshold(loaded.threshold, predictedClass(extraction, { loaded, row })),
+      threshold: rowThreshold(loaded.threshold, argmax(inputLogits(extraction, { loaded, row }))),
+      trigger: triggerOf(extraction, { loaded, row, rows: input.rows }),
       forwards: planCopies(artefact.plan) + 1,
       inputDigest,
     })),
@@ -100,14 +104,30 @@ export async function scoreInput(
   };
 }
 
-/** The model's label of a row itself, whose logits stand before those of its copies. */
-function predictedClass(
+/** The logits of a row itself, which stand before those of its copies. */
+function inputLogits(
   { logits }: Extraction,
   { loaded, row }: { loaded: LoadedArtefact; row: number },
-): number {
+): Float32Array {
   const { plan, model } = loaded.artefact;
   const first = row * (planCopies(plan) + 1) * model.classes;
-  return argmax(logits.subarray(first, first + model.classes));
+  return logits.subarray(first, first + model.classes);
+}
+
+function triggerOf(
+  extraction: Extraction,
+  { loaded, row, rows }: { loaded: LoadedArtefact; row: number; rows: number },
+): TriggerScore | undefined {
+  const { triggerCheck } = loaded;
+  if (triggerCheck === undefined) return undefined;
+  const { changes } = extraction;
+  assert(changes, 'a plan whose activations are read taps them');
+  const columns = changes.length / rows;
+  const logits = inputLogits(extraction, { loaded, row });
+  return triggerScore(triggerCheck, {
+    logits,
+    changes: changes.subarray(row * columns, (row + 1) * columns),
+  });
 }
 
 /** NCCR vectors of all rows, row-major [rows, vector length]. */

@@ -4,6 +4,7 @@ import { changeColumns, planCopies, planNoiseCopies } from '../../shared/contrac
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { evidencePlan, isInDoubt, stagePlan, stageVector } from '../../shared/detector/sequential-test.ts';
+import { triggerScore } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
@@ -70,11 +71,16 @@ export async function scoreStages(call: ScoreStages, services: Services): Promis
     (await runStages(call, services, { evidence, only: call.only })) ??
     (await runStages(call, services, { evidence, only: 'typescript' }));
   assert(ended !== undefined, 'one implementation scores every stage');
-  const label = (row: number) => argmax(evidence.rows[row].logits.subarray(0, classes));
+  const { triggerCheck } = call.loaded;
+  const logits = (row: number) => evidence.rows[row].logits.subarray(0, classes);
   return {
     rows: call.selections.map(({ inputDigest }, row) => ({
       score: ended.scores[row],
-      threshold: rowThreshold(threshold, label(row)),
+      threshold: rowThreshold(threshold, argmax(logits(row))),
+      // The first stage runs the input itself and taps its activations, of every row.
+      trigger:
+        triggerCheck &&
+        triggerScore(triggerCheck, { logits: logits(row), changes: evidence.rows[row].activations }),
       forwards: evidence.rows[row].forwards,
       inputDigest,
     })),

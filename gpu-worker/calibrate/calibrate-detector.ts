@@ -39,6 +39,7 @@ import {
 } from './extracted-pools.ts';
 import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
 import { fitSequentialTest } from './fit-sequential-test.ts';
+import { fitTriggerCheck } from './fit-trigger-check.ts';
 import { correctRows, type StageProgress } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 
@@ -62,6 +63,8 @@ export interface CalibrationOptions {
   readonly perClass?: boolean;
   /** Also fits a sequential test, with the mean copies that a clean input may cost where they are given. */
   readonly sequential?: { readonly copiesMean?: number | undefined } | undefined;
+  /** Also fits a trigger check, at the same target rate. */
+  readonly triggerCheck?: boolean | undefined;
   /** Inputs used: half to train, half to set the threshold, disjoint. */
   readonly images: number;
   /** Radii of the fixed attacks, rising, in units of the input. */
@@ -131,6 +134,11 @@ export async function calibrateDetector(
       onStage,
     ),
   };
+  // Where there is a sequential test, its plan and this one tap the same activations, and the rows are the same.
+  const [cleanRows] = made[made.length - 1][0].parts;
+  const check = options.triggerCheck && {
+    trigger_check: fitTriggerCheck({ gaussianRows: cleanRows, thresholdRows: threshold }, options),
+  };
   const labelled = { mlp, vectors, scores, predicted: predictedLabels(threshold) };
   const artefact = artefactOf(labelled, extractor, options);
   const shifted = { extractor, target, dataset: thresholdSet, mlp, threshold: artefact.threshold };
@@ -138,6 +146,7 @@ export async function calibrateDetector(
   return {
     ...artefact,
     ...test,
+    ...check,
     calibration: {
       seed,
       dataset: dataset.name,

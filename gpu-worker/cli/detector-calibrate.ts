@@ -47,6 +47,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions {
   readonly keyedTransforms?: string;
   readonly sequential?: boolean;
   readonly sequentialCopies?: number;
+  readonly triggerCheck?: boolean;
   readonly acceptShifts?: boolean;
   readonly budgets: readonly number[];
   readonly adversarial?: readonly string[];
@@ -102,6 +103,12 @@ export function detectorCalibrateCommand(): Command {
       'copies that the sequential test may cost a clean input on average; by default 3.4 of transforms, 1.7 of noise',
       positiveNumber,
     )
+    .addOption(
+      new Option(
+        '--trigger-check',
+        'also refuse inputs whose penultimate activation lies far from its class, as one with the trigger of a backdoor does; at the target rate, which adds to that of the detector',
+      ).conflicts(['auto']),
+    )
     .option(
       '--budgets <numbers>',
       'rising radii of the fixed attacks trained on, in units of the input',
@@ -128,7 +135,8 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const { name, seed } = options;
   const noiseKey = await readNoiseKey(options.keyedTransforms);
   const listed = keyedPlan(planOf(options, dataset.inputShape[0]), noiseKey);
-  const plan = options.sequential ? await tapActivations(listed, model) : listed;
+  const readsActivations = options.sequential === true || options.triggerCheck === true;
+  const plan = readsActivations ? await tapActivations(listed, model) : listed;
   const shape = { inputShape: dataset.inputShape, range: plan.input_range };
   const foreign = await foreignOfOptions(options, shape);
   await requireWritable(options.out);
@@ -156,7 +164,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       ? await calibrateAutomatically({ ...work, dataset }, chosen, display.onStage)
       : await calibrateDetector(
           { ...work, dataset, foreign },
-          { ...chosen, design: options.vector, ...sequentialOf(options) },
+          { ...chosen, design: options.vector, triggerCheck: options.triggerCheck, ...sequentialOf(options) },
           display.onStage,
         );
     display.stop();
@@ -187,6 +195,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
       if (calibration.shifts !== undefined) console.log(shiftsLine(calibration.shifts, artefact.plan));
       if (options.perClass) console.log(perClassLine(threshold, artefact.model.classes));
       if (artefact.sequential !== undefined) console.log(sequentialText(artefact.sequential));
+      if (artefact.trigger_check !== undefined) console.log(triggerLine(artefact.trigger_check));
       for (const line of signer?.lines ?? []) console.log(line);
       console.log(`wrote ${options.out}`);
       if (options.split === 'train') console.error(trainSplitNote);
@@ -200,6 +209,12 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
 /** Not refused: many a model was trained on other images of its collection, and some hardly know their own. */
 const trainSplitNote =
   'note: where the model was trained on these images it is surer of them than of new ones, which are then flagged more often than at the target: calibrate on others (--split test --rows 0-1999)';
+
+/** Says what the trigger check promises. */
+function triggerLine({ threshold }: NonNullable<DetectorArtefact['trigger_check']>): string {
+  const [low, high] = threshold.fpr_ci95.map((value) => `${(100 * value).toFixed(1)} %`);
+  return `trigger check: distance over ${threshold.value.toFixed(1)}, a false positive rate of ${100 * threshold.target_fpr} % of its own (${low} to ${high})`;
+}
 
 /** Copies with noise that a sequential test of a design on noise alone goes up to. */
 const sequentialCopiesMax = 16;

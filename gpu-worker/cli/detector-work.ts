@@ -102,13 +102,13 @@ export async function openDetectorWork(
 }
 
 /**
- * The plan with the tap that the first stage of a sequential test reads.
+ * The plan with the tap of the penultimate activation beside its own, which a sequential test and a trigger check read.
  * @throws GuardError `invalid_model` where the model has no activation to tap
  */
 export async function tapActivations(plan: ExtractionPlan, model: Uint8Array): Promise<ExtractionPlan> {
   const engine = await createOrtEngine({ workers: 1 });
   try {
-    return { ...plan, taps: [await penultimateTap(model, { engine })] };
+    return { ...plan, taps: [...plan.taps, await penultimateTap(model, { engine })] };
   } finally {
     await engine.close();
   }

@@ -158,14 +158,16 @@ export const testStageSchema = z.strictObject({
   doubt: z.strictObject({ lower: z.number().nullable(), upper: z.number().nullable() }).optional(),
 });
 
+/** Gaussians of the plan's tapped activations, float32 in base64: see `ActivationGaussian`. */
+const activationGaussianSchema = z.strictObject({
+  neurons: z.int().positive().max(activationNeuronsMax),
+  means: base64Schema,
+  whitening: base64Schema,
+});
+
 /** A test that makes copies only while the score leaves doubt; its score is that of the stage at which it ends. */
 export const sequentialTestSchema = z.strictObject({
-  /** Gaussians of the plan's tapped activations, float32 in base64: see `ActivationGaussian`. */
-  activations: z.strictObject({
-    neurons: z.int().positive().max(activationNeuronsMax),
-    means: base64Schema,
-    whitening: base64Schema,
-  }),
+  activations: activationGaussianSchema,
   /** What the same activations are projected on, float32 in base64: see `activationProjection`. */
   direction: base64Schema,
   stages: z.array(testStageSchema).min(2).max(stagesMax),
@@ -173,6 +175,13 @@ export const sequentialTestSchema = z.strictObject({
   threshold: thresholdSchema,
   /** Mean number of copies on the clean inputs that set the threshold. */
   clean_copies: z.number().min(0),
+});
+
+/** A check for inputs with the trigger of a backdoor, made from clean inputs alone: how far an activation lies from its class. */
+export const triggerCheckSchema = z.strictObject({
+  activations: activationGaussianSchema,
+  /** Of the squared Mahalanobis distance from the class that the model names. */
+  threshold: thresholdSchema,
 });
 
 const candidateNameSchema = z.strictObject({
@@ -252,6 +261,8 @@ export const detectorArtefactSchema = z.strictObject({
   self_check: selfCheckSchema,
   /** Where there is one, the guard runs it in place of the whole plan; everything above is then its full test. */
   sequential: sequentialTestSchema.optional(),
+  /** Where there is one, an input that exceeds its threshold is refused whatever the detector says of it. */
+  trigger_check: triggerCheckSchema.optional(),
   card: attackCardSchema.optional(),
   signature: artefactSignatureSchema.optional(),
 });
@@ -264,5 +275,6 @@ export type ClassThreshold = z.infer<typeof classThresholdSchema>;
 export type PackedHead = z.infer<typeof linearHeadSchema>;
 export type DenseLayer = z.infer<typeof denseLayerSchema>;
 export type SequentialTest = z.infer<typeof sequentialTestSchema>;
+export type TriggerCheckArtefact = z.infer<typeof triggerCheckSchema>;
 export type TestStageArtefact = z.infer<typeof testStageSchema>;
 export type DetectorArtefact = z.infer<typeof detectorArtefactSchema>;

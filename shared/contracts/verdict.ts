@@ -36,6 +36,8 @@ export const rowVerdictSchema = z.object({
   score: z.number(),
   /** The one that this row was judged by; absent from verdicts of before rows had their own. */
   threshold: z.number().optional(),
+  /** Of the trigger check, where the detector has one: the row is blocked too where this score is greater than this threshold. */
+  trigger: z.object({ score: z.number(), threshold: z.number() }).optional(),
   /** Rows that the protected model was run over for this score, the input itself among them; absent from verdicts of before it was kept. */
   forwards: z.int().min(1).optional(),
   /** SHA-256 of the row's float32 bytes: selects its noise. */
