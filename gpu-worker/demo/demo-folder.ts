@@ -11,6 +11,7 @@ import { openNoiseKeyFile } from '../cli/noise-key-file.ts';
 import { writeWhole } from '../cli/write-file.ts';
 import type { Engine } from '../engine/engine.ts';
 import { compileModel, readCompiledModel } from '../extraction/compile-model.ts';
+import { planScreening } from '../extraction/plan-screening.ts';
 
 /** The demo's folder with what the first start made in it. */
 export interface DemoFolder {
@@ -57,6 +58,25 @@ export async function ensureCompiled(
   const wanted = { digest: await sha256Digest(model), plan, noiseKeyId: noiseKey.id };
   if (isDeepStrictEqual(await compiledFor(file), wanted)) return false;
   const { bytes } = await compileModel(model, { name, plan, noiseKey, engine });
+  await writeWhole(file, bytes);
+  return true;
+}
+
+/**
+ * Compiles the protected model for screening training data, unless the folder has it compiled for the same plan and key.
+ * @returns whether it was compiled now
+ */
+export async function ensureScreening(
+  { models, noiseKey }: DemoFolder,
+  { model, artefact, engine }: { model: Uint8Array; artefact: DetectorArtefact; engine: Engine },
+): Promise<boolean> {
+  const { name } = artefact.model;
+  const file = join(models, `${name}.screening.onnx`);
+  const screening = 'nccr' as const;
+  const plan = await planScreening(model, { engine, mode: screening, range: artefact.plan.input_range });
+  const wanted = { digest: await sha256Digest(model), plan, noiseKeyId: noiseKey.id };
+  if (isDeepStrictEqual(await compiledFor(file), wanted)) return false;
+  const { bytes } = await compileModel(model, { name, plan, noiseKey, engine, screening });
   await writeWhole(file, bytes);
   return true;
 }

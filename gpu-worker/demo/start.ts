@@ -11,7 +11,7 @@ import { readArtefact } from '../cli/options.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { stopRequest } from '../stop-request.ts';
 import { demoDigits, strongEpsilon, warmUpDigits } from './demo-digits.ts';
-import { type DemoFolder, ensureCompiled, openDemoFolder } from './demo-folder.ts';
+import { type DemoFolder, ensureCompiled, ensureScreening, openDemoFolder } from './demo-folder.ts';
 import { describeAnswer, type FrontDoor, sendInput, untilReady } from './demo-requests.ts';
 import type { EdgeOptions } from './edge-runtime.ts';
 import { type ServerChild, type ServerChildOptions, startServerChild } from './server-child.ts';
@@ -87,6 +87,9 @@ async function demo(options: DemoOptions): Promise<number> {
   const folder = await openDemoFolder(resolve(options.data));
   const engine = await createOrtEngine({ workers: 1 });
   if (await ensureCompiled(folder, { model, artefact, engine })) console.log('compiled mnist-lenet5');
+  if (await ensureScreening(folder, { model, artefact, engine })) {
+    console.log('compiled mnist-lenet5 for screening training data');
+  }
   const [digits, edge] = await Promise.all([
     demoDigits(model, { artefact, engine }),
     startServers(options, folder),

@@ -16,7 +16,7 @@ import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { lenetFile } from './command-line.ts';
 import { idxFile, patternedBytes } from './upload-fixture.ts';
 
-const noiseKeyHex = '5a'.repeat(32);
+export const screeningNoiseKeyHex = '5a'.repeat(32);
 const gpuWorkerToken = 'a-token-of-the-gpu-worker-0123456789';
 /** Name of the model that is screened for. */
 export const screenedModel = 'mnist-lenet5';
@@ -36,7 +36,7 @@ export async function startScreeningWorker(): Promise<ScreeningWorker> {
   const engine = await createOrtEngine({ workers: 2 });
   const model = await readFile(lenetFile);
   const plan = await planScreening(model, { engine, mode: 'nccr', range: [0, 1] });
-  const noiseKey = await importNoiseKeyHex(noiseKeyHex);
+  const noiseKey = await importNoiseKeyHex(screeningNoiseKeyHex);
   const made = { name: screenedModel, plan, noiseKey, engine, screening: 'nccr' as const };
   const { bytes } = await compileModel(model, made);
   const served = await loadCompiledModel(engine, bytes);
@@ -86,7 +86,7 @@ export function screeningEdgeOptions(
       UPSTREAM_URL: 'http://127.0.0.1:9',
       GUARD_MODELS: JSON.stringify([{ name: screenedModel, mode: 'off' }]),
       GPU_WORKER_TOKEN: gpuWorkerToken,
-      NOISE_KEY: noiseKeyHex,
+      NOISE_KEY: screeningNoiseKeyHex,
       AUTH: 'none',
       ARTEFACT_PUBLIC_KEY: 'none',
       ...bindings,
@@ -123,13 +123,17 @@ export interface ScreeningClient {
   putPart(id: string, part: number | string, bytes: Uint8Array, file?: string): Promise<Response>;
   read(id: string): Promise<ScreeningJob>;
   /** Waits for the job to end. */
-  ended(id: string, waitMs?: number): Promise<ScreeningJob>;
+  ended(id: string, waitMs?: number, lookEveryMs?: number): Promise<ScreeningJob>;
   report(id: string, kind?: string): Promise<string>;
 }
 
-/** Makes the client. */
-export function screeningClient(edge: () => URL): ScreeningClient {
-  const call = (path: string, init?: RequestInit) => fetch(new URL(path, edge()), init);
+/** Makes the client; it shows a token where one is given. */
+export function screeningClient(edge: () => URL, token?: string): ScreeningClient {
+  const call = (path: string, init?: RequestInit) => {
+    const headers = new Headers(init?.headers);
+    if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    return fetch(new URL(path, edge()), { ...init, headers });
+  };
   const client: ScreeningClient = {
     call,
     async create(body = {}, key = crypto.randomUUID()) {
@@ -156,13 +160,13 @@ export function screeningClient(edge: () => URL): ScreeningClient {
     async read(id) {
       return screeningJobSchema.parse(await must(await call(`/v1/screenings/${id}`), 200));
     },
-    async ended(id, waitMs = 40_000) {
+    async ended(id, waitMs = 40_000, lookEveryMs = 50) {
       const deadline = performance.now() + waitMs;
       for (;;) {
         const job = await client.read(id);
         if (job.state !== 'running') return job;
         if (performance.now() > deadline) throw new Error(`the job still runs: ${JSON.stringify(job)}`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
       }
     },
     async report(id, kind = '') {
