@@ -34,7 +34,7 @@ export function checkHiddenImage(bytes: Uint8Array, name: string): void {
   throw invalidUpload(`${name} is hidden and an image by its name; only notes of macOS are left out`);
 }
 
-/** Classes of an archive, found while it is read once. */
+/** Classes of an archive. */
 export interface ClassFolders {
   /** Label of the file at this path, which was added. */
   labelOf(path: string): number;
@@ -44,115 +44,118 @@ export interface ClassFolders {
   readonly counts: readonly number[];
 }
 
-/** Collects folders; whoever has added all of an archive's entries closes it. */
-export class FolderCollection {
-  readonly #archive: string;
-  readonly #limits: UploadLimits;
-  /** Examples by name of the class folder; 0 where only the folder itself was seen. */
-  readonly #examples = new Map<string, number>();
-  /** Folder in which the class folders stand, of the first example. */
-  #parent: string | undefined;
-  readonly #folders = new Set<string>();
-
-  constructor(archive: string, limits: UploadLimits) {
-    this.#archive = archive;
-    this.#limits = limits;
-  }
-
+/** Class folders while an archive is read. */
+export interface FolderCollection {
   /** Adds a folder as such: it may turn out to be a class without examples. */
-  addFolder(path: string): void {
-    if (path === '' || path.split('/').some(isHidden)) return;
-    this.#folders.add(path);
-    this.#checkNumber(this.#folders.size);
-  }
-
+  addFolder(path: string): void;
   /**
    * Adds an example.
    * @throws GuardError `invalid_dataset` where it lies in no class folder, or deeper or elsewhere than the others
    */
-  addExample(path: string): void {
-    const { parent, folder } = split(path);
-    if (folder === '') throw invalidUpload(`${path} in ${this.#archive} lies in no class folder`);
-    this.#parent ??= parent;
-    if (parent !== this.#parent) {
-      const others = this.#parent === '' ? 'the top' : this.#parent;
-      throw invalidUpload(
-        `${path} in ${this.#archive} lies in a folder of ${parent || 'the top'}, other examples in folders of ${others}: class folders stand side by side`,
-      );
-    }
-    this.#examples.set(folder, (this.#examples.get(folder) ?? 0) + 1);
-    this.#checkNumber(this.#examples.size);
-  }
-
+  addExample(path: string): void;
   /**
-   * Gives the folders their labels.
+   * Gives the folders their labels, when all was added.
    * @throws GuardError where there are no examples or too many, a folder has none, or the folders do not fit the model
    */
-  close(options: UploadOptions): ClassFolders {
-    const folders = [...this.#examples.keys()];
-    checkExamples(
-      [...this.#examples.values()].reduce((sum, count) => sum + count, 0),
-      this.#archive,
-      this.#limits,
-    );
-    const labels = folders.every((folder) => /^\d+$/.test(folder))
-      ? this.#numbered(folders, options)
-      : this.#sorted(folders, options);
-    const length = Math.max(...labels.values()) + 1;
-    const names = Array.from({ length }, (_, label) => String(label));
-    const counts = names.map(() => 0);
-    for (const [folder, label] of labels) {
-      names[label] = folder;
-      counts[label] = this.#examples.get(folder)!;
-    }
-    checkClasses(counts, this.#archive);
-    return { labelOf: (path) => labels.get(split(path).folder)!, names, counts };
-  }
-
-  #numbered(folders: readonly string[], options: UploadOptions): Map<string, number> {
-    const labels = new Map(folders.map((folder) => [folder, Number(folder)]));
-    const classes = options.classes ?? this.#limits.classes;
-    const seen = new Map<number, string>();
-    for (const [folder, label] of labels) {
-      if (label >= classes) {
-        throw invalidUpload(
-          `${this.#archive} has the class folder ${folder}; labels go up to ${classes - 1}`,
-        );
-      }
-      if (seen.has(label)) {
-        throw invalidUpload(
-          `${this.#archive} has two folders of class ${label}: ${seen.get(label)} and ${folder}`,
-        );
-      }
-      seen.set(label, folder);
-    }
-    return labels;
-  }
-
-  #sorted(folders: readonly string[], options: UploadOptions): Map<string, number> {
-    // A class without examples would shift the labels of those behind it.
-    for (const path of this.#folders) {
-      const { parent, folder } = split(`${path}/`);
-      if (parent === this.#parent && !this.#examples.has(folder)) {
-        throw invalidUpload(`the class folder ${path} in ${this.#archive} has no examples`);
-      }
-    }
-    if (options.classes !== undefined && folders.length !== options.classes) {
-      throw invalidUpload(
-        `${this.#archive} has ${folders.length} class folders, the model ${options.classes} classes: labels are the places of the folders' names in their order, unless all are numbers`,
-      );
-    }
-    return new Map(folders.toSorted().map((folder, label) => [folder, label]));
-  }
-
-  #checkNumber(folders: number): void {
-    if (folders > this.#limits.classes) {
-      throw invalidUpload(`${this.#archive} has more than ${this.#limits.classes} folders`);
-    }
-  }
+  close(): ClassFolders;
 }
 
-function split(path: string): { parent: string; folder: string } {
+/** What labels are given by. */
+interface Collected {
+  readonly archive: string;
+  readonly options: UploadOptions;
+  readonly limits: UploadLimits;
+  /** Examples by name of the class folder. */
+  readonly examples: ReadonlyMap<string, number>;
+  /** Names of the folders that stand where class folders do, with or without examples. */
+  readonly folders: readonly string[];
+}
+
+/** Begins to collect the class folders of an archive. */
+export function collectFolders(
+  archive: string,
+  { options, limits }: { options: UploadOptions; limits: UploadLimits },
+): FolderCollection {
+  const examples = new Map<string, number>();
+  const folders = new Set<string>();
+  /** Folder in which the class folders stand, of the first example. */
+  let parent: string | undefined;
+  const checkNumber = (count: number) => {
+    if (count > limits.classes) throw invalidUpload(`${archive} has more than ${limits.classes} folders`);
+  };
+  return {
+    addFolder(path) {
+      if (path === '' || path.split('/').some(isHidden)) return;
+      folders.add(path);
+      checkNumber(folders.size);
+    },
+    addExample(path) {
+      const place = placeOf(path);
+      if (place.folder === '') throw invalidUpload(`${path} in ${archive} lies in no class folder`);
+      parent ??= place.parent;
+      if (place.parent !== parent) {
+        throw invalidUpload(
+          `${path} in ${archive} lies in a folder of ${place.parent || 'the top'}, other examples in folders of ${parent || 'the top'}: class folders stand side by side`,
+        );
+      }
+      examples.set(place.folder, (examples.get(place.folder) ?? 0) + 1);
+      checkNumber(examples.size);
+    },
+    close() {
+      const places = [...folders].map((path) => placeOf(`${path}/`));
+      const beside = places.filter((place) => place.parent === parent).map(({ folder }) => folder);
+      return closeFolders({ archive, options, limits, examples, folders: beside });
+    },
+  };
+}
+
+function closeFolders(collected: Collected): ClassFolders {
+  const { archive, examples, limits } = collected;
+  const count = [...examples.values()].reduce((sum, folder) => sum + folder, 0);
+  checkExamples(count, archive, limits);
+  const isNumbered = [...examples.keys()].every((folder) => /^\d+$/.test(folder));
+  const labels = isNumbered ? numberedLabels(collected) : sortedLabels(collected);
+  const length = Math.max(...labels.values()) + 1;
+  const names = Array.from({ length }, (_, label) => String(label));
+  const counts = names.map(() => 0);
+  for (const [folder, label] of labels) {
+    names[label] = folder;
+    counts[label] = examples.get(folder)!;
+  }
+  checkClasses(counts, archive);
+  return { labelOf: (path) => labels.get(placeOf(path).folder)!, names, counts };
+}
+
+function numberedLabels({ archive, examples, options, limits }: Collected): Map<string, number> {
+  const classes = options.classes ?? limits.classes;
+  const folderOf = new Map<number, string>();
+  for (const folder of examples.keys()) {
+    const label = Number(folder);
+    if (label >= classes) {
+      throw invalidUpload(`${archive} has the class folder ${folder}; labels go up to ${classes - 1}`);
+    }
+    const other = folderOf.get(label);
+    if (other !== undefined) {
+      throw invalidUpload(`${archive} has two folders of class ${label}: ${other} and ${folder}`);
+    }
+    folderOf.set(label, folder);
+  }
+  return new Map([...folderOf].map(([label, folder]) => [folder, label]));
+}
+
+function sortedLabels({ archive, examples, folders, options }: Collected): Map<string, number> {
+  // A class without examples would shift the labels of those behind it.
+  const empty = folders.find((folder) => !examples.has(folder));
+  if (empty !== undefined) throw invalidUpload(`the class folder ${empty} in ${archive} has no examples`);
+  if (options.classes !== undefined && examples.size !== options.classes) {
+    throw invalidUpload(
+      `${archive} has ${examples.size} class folders, the model ${options.classes} classes: labels are the places of the folders' names in their order, unless all are numbers`,
+    );
+  }
+  return new Map([...examples.keys()].toSorted().map((folder, label) => [folder, label]));
+}
+
+function placeOf(path: string): { parent: string; folder: string } {
   const parts = path.split('/');
   return { parent: parts.slice(0, -2).join('/'), folder: parts.at(-2) ?? '' };
 }

@@ -2,7 +2,7 @@
 
 import type { UploadFormat } from '../contracts/screening-job.ts';
 import type { ByteSource } from './byte-source.ts';
-import { checkExamples, onlyFile } from './check-upload.ts';
+import { checkExamples, checkShape, onlyFile } from './check-upload.ts';
 import { cifarRecordBytes, cifarShape } from './cifar-binary.ts';
 import { openIdx } from './idx.ts';
 import { isGzipped } from './inflate.ts';
@@ -40,7 +40,8 @@ const descriptions: Readonly<Record<UploadFormat, Describe>> = {
     const { examples, shape } = await openIdx(files, options, limits);
     return { examples, exact: true, shape, datatype: 'UINT8' };
   },
-  'cifar-binary': async (files, options) => {
+  'cifar-binary': async (files, options, limits) => {
+    checkShape({ shape: cifarShape, datatype: 'UINT8' }, { name: files[0].name, options, limits });
     const packed = await Promise.all(files.map(({ source }) => isGzipped(source)));
     const bytes = files.reduce(
       (sum, { source }, file) => sum + source.size * (packed[file] ? gzipRatio : 1),

@@ -1,10 +1,10 @@
 // A tar archive of class folders as a stream: PNG and JPEG are kept as files, PPM becomes pixels.
 
 import { checkShape, onlyFile } from './check-upload.ts';
-import { type ClassFolders, checkHiddenImage, FolderCollection, kindOfPath } from './class-folders.ts';
+import { type ClassFolders, checkHiddenImage, collectFolders, kindOfPath } from './class-folders.ts';
 import { imageSize } from './image-size.ts';
 import { isNetpbm, parseNetpbm } from './netpbm.ts';
-import { PathHashes } from './path-set.ts';
+import { pathHashes } from './path-hashes.ts';
 import { tarEntries } from './tar-entries.ts';
 import {
   type ExampleBatch,
@@ -95,8 +95,8 @@ export async function* tarExamples(
 
 /** Reads the paths alone. */
 async function scan(file: UploadFile, options: UploadOptions, limits: UploadLimits): Promise<TarScan> {
-  const folders = new FolderCollection(file.name, limits);
-  const paths = new PathHashes();
+  const folders = collectFolders(file.name, { options, limits });
+  const paths = pathHashes();
   const first: string[] = [];
   let ignored = 0;
   for await (const { path, isFolder } of tarEntries(file, { limits, wants: () => false })) {
@@ -111,7 +111,7 @@ async function scan(file: UploadFile, options: UploadOptions, limits: UploadLimi
   }
   const isRepeated = paths.close();
   if (isRepeated === undefined) throw invalidUpload(`${file.name} has many files twice`);
-  return { folders: folders.close(options), ignored: { files: ignored, first }, isRepeated };
+  return { folders: folders.close(), ignored: { files: ignored, first }, isRepeated };
 }
 
 function sizeOf(bytes: Uint8Array, name: string): readonly [height: number, width: number] {
