@@ -1,10 +1,11 @@
 // One training set with known poison: our screening and every baseline on it, in one run.
-import { classSourceOf, screenClusters } from '../../shared/clustering/screen-clusters.ts';
+import { assert } from '../../shared/assert.ts';
+import { classSourceOfRows, screenClusters } from '../../shared/clustering/screen-clusters.ts';
 import type { MethodScore, ScreeningRow, SeedVerdict } from '../../shared/contracts/screening-table.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { PoisonedSet } from '../datasets/poisoned-set.ts';
 import type { Engine } from '../engine/engine.ts';
-import { openPenultimatePass, type PenultimatePass } from './penultimate-pass.ts';
+import { openPenultimatePass } from './penultimate-pass.ts';
 import { scoreSuspicion } from './score-suspicion.ts';
 import { scoreBaselines } from './screening-baselines.ts';
 import type { MethodSettings, OwnMethod } from './screening-methods.ts';
@@ -50,25 +51,31 @@ export async function screenKnownPoison(
   options: KnownPoisonOptions,
   onPart: PartProgress = () => {},
 ): Promise<ScreeningRow> {
-  const { engine, model, set } = work;
+  const { model, set } = work;
+  const methods: Record<string, MethodScore> = {};
+  const seeds: SeedVerdict[] = [];
+  let classes = 0;
+  for (const method of options.own) {
+    const tried = await tryOwn(method, { work, options, onPart });
+    classes = tried.classes;
+    methods[method] = tried.scores[0];
+    for (const [index, { flagged, f1 }] of tried.scores.entries()) {
+      seeds.push({ method, seed: options.seeds[index], flagged: flagged ?? [], f1 });
+    }
+  }
+  if (options.baselines) Object.assign(methods, await tryBaselines(work, options, onPart));
+  return { ...describe(set, names), classes, model_digest: await sha256Digest(model), methods, seeds };
+}
+
+async function tryBaselines(
+  { engine, model, set, range }: KnownPoisonWork,
+  options: KnownPoisonOptions,
+  onPart: PartProgress,
+): Promise<Record<string, MethodScore>> {
   onPart('activations', 0);
   const pass = await openPenultimatePass(model, set.dataset, { engine });
   try {
-    const methods: Record<string, MethodScore> = {};
-    const seeds: SeedVerdict[] = [];
-    for (const method of options.own) {
-      const tried = await tryOwn(method, { work, pass, options, onPart });
-      methods[method] = tried[0].score;
-      for (const { seed, score } of tried) {
-        seeds.push({ method, seed, flagged: score.flagged ?? [], f1: score.f1 });
-      }
-    }
-    if (options.baselines) {
-      const scores = await scoreBaselines({ set, pass, range: work.range }, options, onPart);
-      Object.assign(methods, scores);
-    }
-    const digest = await sha256Digest(model);
-    return { ...describe(set, names), classes: pass.classes, model_digest: digest, methods, seeds };
+    return await scoreBaselines({ set, pass, range }, options, onPart);
   } finally {
     await pass.close();
   }
@@ -107,37 +114,32 @@ function describe(
 
 /** One of our modes under every seed. */
 async function tryOwn(
-  method: OwnMethod,
+  mode: OwnMethod,
   running: {
     readonly work: KnownPoisonWork;
-    readonly pass: PenultimatePass;
     readonly options: KnownPoisonOptions;
     readonly onPart: PartProgress;
   },
-): Promise<{ seed: number; score: MethodScore }[]> {
-  const { work, pass, options, onPart } = running;
+): Promise<{ scores: MethodScore[]; classes: number }> {
+  const { work, options, onPart } = running;
   const { dataset, planted } = work.set;
-  const tried: { seed: number; score: MethodScore }[] = [];
+  const scores: MethodScore[] = [];
   let read: ScreeningVectors | undefined;
   for (const seed of options.seeds) {
     // Other noise on a poisoned set would only repeat the figures; on a clean one it is another chance of a false flag.
-    if (read === undefined || (method === 'nccr' && planted.length === 0)) {
-      read =
-        method === 'activation'
-          ? { vectors: pass.activations, logits: pass.logits, seconds: pass.seconds }
-          : await screeningVectors(work, { seed, onProgress: (share) => onPart('drifts', share) });
+    if (read === undefined || (mode === 'nccr' && planted.length === 0)) {
+      read = await screeningVectors(work, { mode, seed, onProgress: (share) => onPart(mode, share) });
     }
-    const { vectors, logits } = read;
     const startedAt = performance.now();
-    const source = classSourceOf({ vectors, logits, labels: dataset.labels, classes: pass.classes });
+    const source = classSourceOfRows({ ...read, labels: dataset.labels });
     const { poisoned, verdicts } = await screenClusters(source, { seed });
     const seconds = read.seconds + (performance.now() - startedAt) / 1000;
     const rows = verdicts.flatMap((verdict) =>
       verdict.verdict === 'poisoned' ? verdict.suspects.map(({ row }) => row) : [],
     );
     const suspicion = { rows: Uint32Array.from(rows).sort(), labels: poisoned };
-    const score = scoreSuspicion(suspicion, { planted, labels: dataset.labels }, { seconds });
-    tried.push({ seed, score });
+    scores.push(scoreSuspicion(suspicion, { planted, labels: dataset.labels }, { seconds }));
   }
-  return tried;
+  assert(read !== undefined, 'there is a seed');
+  return { scores, classes: read.classes };
 }

@@ -1,80 +1,61 @@
-// The vectors that our own screening clusters, by the compiled graph that the gpu-worker serves for it.
-import { createHash } from 'node:crypto';
-import { elementCount } from '../../shared/maths/tensor.ts';
-import { importNoiseKey } from '../../shared/noise/noise-key.ts';
-import { selectRows } from '../../shared/noise/select-rows.ts';
-import { compileModel } from '../extraction/compile-model.ts';
-import { extract } from '../extraction/extract.ts';
-import { planScreening } from '../extraction/plan-screening.ts';
+// What our own screening clusters of a set in memory, extracted as an offline screening and a job extract it.
+import { assert } from '../../shared/assert.ts';
+import { shardExamplesMax } from '../../shared/limits.ts';
+import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
+import { exampleExtractor } from '../screening/example-extractor.ts';
 import type { KnownPoisonWork } from './screen-known-poison.ts';
+import type { OwnMethod } from './screening-methods.ts';
 
-/** Rows of one run, and runs in flight at once. */
-const batchRows = 32;
-const inFlight = 8;
-
-/** What is clustered, and what runner-up labels are read from. */
+/** What is clustered, and the runner-up labels. */
 export interface ScreeningVectors {
   /** Row-major [count, neurons]. */
   readonly vectors: Float32Array;
-  /** Row-major [count, classes], of the examples as they are. */
-  readonly logits: Float32Array;
+  /** [count]. */
+  readonly runnersUp: Int32Array;
+  /** Of the model. */
+  readonly classes: number;
   /** Seconds that the extraction took. */
   readonly seconds: number;
 }
 
+/** How to extract. */
+export interface ScreeningVectorsOptions {
+  readonly mode: OwnMethod;
+  /** Of the noise. */
+  readonly seed: number;
+  /** Called with the share done. */
+  readonly onProgress: (share: number) => void;
+}
+
 /**
- * Extracts the signed change of the penultimate activation of every example, under noise of a key that the seed makes.
- * @throws GuardError `invalid_model` where the model cannot be compiled for screening
+ * Extracts every example of a set.
+ * @throws GuardError `invalid_model` where the model cannot screen; `invalid_dataset` where it cannot read the images
  */
 export async function screeningVectors(
-  { engine, model: modelBytes, set: { dataset }, range }: KnownPoisonWork,
-  { seed, onProgress }: { seed: number; onProgress: (share: number) => void },
+  { engine, model, set: { dataset }, range }: KnownPoisonWork,
+  { mode, seed, onProgress }: ScreeningVectorsOptions,
 ): Promise<ScreeningVectors> {
-  const digest = createHash('sha256').update(`nccr-guard/screening-table/${seed}`).digest();
-  const noiseKey = await importNoiseKey(digest);
-  const plan = await planScreening(modelBytes, { engine, mode: 'nccr', range });
-  const { bytes, compiled } = await compileModel(modelBytes, {
-    name: dataset.name,
-    plan,
-    noiseKey,
-    engine,
-    screening: 'nccr',
-  });
-  const { input_shape: inputShape, classes } = compiled.model;
-  const size = elementCount(inputShape);
-  const count = dataset.labels.length;
-  const runs = 1 + plan.noise.reduce((sum, { copies }) => sum + copies, 0);
-  const logits = new Float32Array(count * classes);
-  let vectors: Float32Array | undefined;
-  const model = await engine.load(bytes);
+  const { name, inputs, inputShape, labels } = dataset;
+  assert(inputShape.length === 3, 'examples are images');
+  const [channels, height, width] = inputShape;
+  const extractor = await exampleExtractor(model, { engine, name, mode, range, seed });
   const startedAt = performance.now();
-  let next = 0;
-  const work = async () => {
-    for (let first = next; first < count; first = next) {
-      next += batchRows;
-      const last = Math.min(count, first + batchRows);
-      const x = dataset.inputs.subarray(first * size, last * size);
-      const selections = await Promise.all(
-        Array.from({ length: last - first }, (_, row) =>
-          selectRows(noiseKey, plan, x.subarray(row * size, (row + 1) * size)),
-        ),
-      );
-      const extraction = await extract(model, { x, inputShape, selections });
-      const changes = extraction.changes!;
-      const neurons = changes.length / (last - first);
-      vectors ??= new Float32Array(count * neurons);
-      vectors.set(changes, first * neurons);
-      for (let row = first; row < last; row++) {
-        const start = (row - first) * runs * classes;
-        logits.set(extraction.logits.subarray(start, start + classes), row * classes);
-      }
-      onProgress(last / count);
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: inFlight }, work));
-  } finally {
-    await model.release();
+  const size = elementCount(inputShape);
+  const vectors: Float32Array[] = [];
+  const runnersUp = new Int32Array(labels.length);
+  for (let first = 0; first < labels.length; first += shardExamplesMax) {
+    const last = Math.min(labels.length, first + shardExamplesMax);
+    const data = inputs.slice(first * size, last * size);
+    const extracted = await extractor.extract({
+      firstRow: first,
+      labels: labels.slice(first, last),
+      pixels: { shape: [channels, height, width], datatype: 'FP32', data },
+    });
+    vectors.push(extracted.vectors);
+    runnersUp.set(extracted.runnersUp, first);
+    onProgress(last / labels.length);
   }
-  return { vectors: vectors!, logits, seconds: (performance.now() - startedAt) / 1000 };
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { classes } = extractor.compiled.model;
+  return { vectors: concatenateFloats(vectors), runnersUp, classes, seconds };
 }

@@ -50,7 +50,7 @@ describe('dataset screen-table', () => {
       `--out=${file('planted.npz')}`,
     );
     expect(made.code).toBe(0);
-  });
+  }, 120_000);
   afterAll(() => rm(folder, { recursive: true }));
 
   it('runs every method, writes table and page, and keeps the row for the next run', async () => {
@@ -84,7 +84,7 @@ describe('dataset screen-table', () => {
     expect(mended.stderr).toContain('is damaged; it is made again');
     const { methods } = screeningTableSchema.parse(JSON.parse(mended.stdout)).rows[0];
     expect(methods.nccr).toMatchObject({ f1: row.methods.nccr.f1, flagged: row.methods.nccr.flagged });
-  });
+  }, 240_000);
 
   it('tries other seeds and leaves methods out', async () => {
     await list([digits]);
