@@ -72,7 +72,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
 const sharedLibraries: Readonly<Record<string, readonly string[]>> = {
   report: ['hono/html'],
   'screening-report': ['d3-scale', 'fast-png', 'hono/html'],
-  uploads: ['modern-tar'],
+  uploads: ['fflate', 'modern-tar'],
   webhook: ['ipaddr.js', 'standardwebhooks'],
 };
 
