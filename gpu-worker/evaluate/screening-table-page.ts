@@ -183,6 +183,7 @@ function limitsSection(): Markup {
 <ul>
 <li>No attacker of this page knows the screening. Poison that is made to lie among the clean examples of its class (Qi et al. 2023) hides from every method that clusters activations.</li>
 <li>Poison that comes from one class alone has runner-up labels as narrow as clean examples have: our rule is expected to miss it.</li>
+<li>Poison that kept its labels (clean label) comes from its own class and has that class’s runner-up labels: our rule is expected to miss it too.</li>
 <li>Classes of fewer than 80 examples are not judged by our rule.</li>
 <li>Spectral Signatures and STRIP are told what a defender would have to guess: the poison rate, and rows that are known to be clean.</li>
 </ul>
