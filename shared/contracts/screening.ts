@@ -17,10 +17,10 @@ const labelSchema = z.int().min(0);
 export const screeningRuleSchema = z.strictObject({
   /** Examples under which a class is not judged. */
   examples_min: z.int().min(2),
-  /** Ashman's D from which two clusters count as apart. */
-  separation_min: z.number().positive(),
-  /** Runner-up entropy that one cluster must reach, as a share of log2(classes - 1). */
-  entropy_share_min: z.number().min(0).max(1),
+  /** Evidence from which a class is poisoned: Ashman's D times the higher entropy as a share of log2(classes - 1). */
+  evidence_min: z.number().positive(),
+  /** Ashman's D along the first principal component from which it is, whatever the entropies are. */
+  first_separation_min: z.number().positive(),
   /** Gap between the clusters' entropies from which the higher one is the poison, as a share of log2(classes - 1). */
   direction_share_min: z.number().min(0).max(1),
 });
@@ -43,8 +43,12 @@ export const suspectSchema = z.strictObject({
 const judgedClass = {
   label: labelSchema,
   examples: z.int().positive(),
-  /** Ashman's D. */
+  /** Ashman's D of the clusters. */
   separation: z.number().min(0),
+  /** Ashman's D of two clusters along the first principal component alone. */
+  first_separation: z.number().min(0),
+  /** `separation` times the higher entropy as a share of the most that it can be. */
+  evidence: z.number().min(0),
   /** Mean silhouette coefficient; reported, it decides nothing. */
   silhouette: z.number().min(-1).max(1),
   /** Whether that is of all examples or of a sample. */
@@ -61,6 +65,8 @@ export const classVerdictSchema = z.discriminatedUnion('verdict', [
     ...judgedClass,
     /** Which of `clusters` is the poison. */
     poison_cluster: z.union([z.literal(0), z.literal(1)]),
+    /** Which of the rule's two bounds was reached; `evidence` where both were. */
+    reason: z.enum(['evidence', 'first_separation']),
     /** `strong` where the entropies tell the clusters apart, `weak` where the smaller one was taken. */
     direction: z.enum(['strong', 'weak']),
     /** The poison cluster, likeliest first. */

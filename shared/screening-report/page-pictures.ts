@@ -21,7 +21,7 @@ export function poisonedSections(report: ScreeningReport): Markup[] {
       const picture = pictures.get(verdict.label);
       return html`<section>
 <h2>${capital(classTitle(report, verdict.label))}: ${countOf(poison.examples, 'suspect')}</h2>
-<p>Its clusters lie ${verdict.separation.toFixed(2)} deviations apart (poison from ${report.screening.rule.separation_min}). The model’s second choices spread over ${poison.entropyBits.toFixed(2)} bits among the suspects and ${rest.entropyBits.toFixed(2)} among the rest, of ${entropyMax.toFixed(2)} at most. ${direction(verdict.direction)}</p>
+<p>${reasonText(verdict, report)} The model’s second choices spread over ${poison.entropyBits.toFixed(2)} bits among the suspects and ${rest.entropyBits.toFixed(2)} among the rest, of ${entropyMax.toFixed(2)} at most. ${direction(verdict)}</p>
 ${picture === undefined ? '' : pictured(verdict, picture, classTitle(report, verdict.label))}
 ${thumbnailLists(report, verdict, picture)}
 </section>
@@ -39,22 +39,35 @@ export function gallerySection(report: ScreeningReport): Markup {
         return each.verdict?.verdict === 'clean';
       },
     )
-    .sort((left, right) => right.verdict.separation - left.verdict.separation);
+    .sort((left, right) => right.verdict.evidence - left.verdict.evidence);
   if (clean.length === 0) return html``;
   const all = report.screening.verdicts.filter(({ verdict }) => verdict === 'clean').length;
   return html`<section>
 <h2>Classes that are not poisoned</h2>
-<p>${clean.length === all ? 'All' : `${clean.length} of ${countText(all)}`}, those whose clusters lie furthest apart first. Two clusters are always made, of a clean class as well.</p>
+<p>${clean.length === all ? 'All' : `${clean.length} of ${countText(all)}`}, those of the most evidence first. Two clusters are always made, of a clean class as well.</p>
 <div class="gallery">
 ${clean.map(({ picture, verdict }) => pictured(verdict, picture, classTitle(report, picture.label)))}
 </div>
 </section>`;
 }
 
-function direction(kind: 'strong' | 'weak'): string {
-  return kind === 'strong'
-    ? 'That difference tells which cluster is the poison.'
-    : 'That is too alike to tell which cluster is the poison: the smaller one was taken. Look at both.';
+type PoisonedVerdict = Extract<ClassVerdict, { verdict: 'poisoned' }>;
+
+function reasonText(
+  { reason, ...verdict }: PoisonedVerdict,
+  { screening: { rule } }: ScreeningReport,
+): string {
+  const apart = `Its clusters lie ${verdict.separation.toFixed(2)} deviations apart`;
+  return reason === 'evidence'
+    ? `${apart}: evidence ${verdict.evidence.toFixed(2)}, poison from ${rule.evidence_min}.`
+    : `${apart}, along its first component ${verdict.first_separation.toFixed(2)}, poison from ${rule.first_separation_min}.`;
+}
+
+function direction({ direction: kind, reason }: PoisonedVerdict): string {
+  if (kind === 'strong') return 'That difference tells which cluster is the poison.';
+  return reason === 'evidence'
+    ? 'That is too alike to tell which cluster is the poison: the smaller one was taken. Look at both.'
+    : 'That does not tell which cluster is the poison: the smaller one was taken. Look at both.';
 }
 
 function pictured(verdict: JudgedVerdict, picture: ClassPicture, title: string): Markup {

@@ -11,19 +11,19 @@ import { capital } from './page-headline.ts';
 /** Classes that the table has: more make a page of many MB. */
 const rowsMax = 2_000;
 
-/** The table of classes: the poisoned ones first, then by falling separation, then those that were too small. */
+/** The table of classes: the poisoned ones first, then by falling evidence, then those that were too small. */
 export function classesSection(report: ScreeningReport): Markup {
   const { verdicts, rule, classes } = report.screening;
   const entropyMax = Math.log2(classes - 1);
   const sorted = verdicts.toSorted(
     (left, right) =>
-      rankOf(left) - rankOf(right) || separationOf(right) - separationOf(left) || left.label - right.label,
+      rankOf(left) - rankOf(right) || evidenceOf(right) - evidenceOf(left) || left.label - right.label,
   );
   const left = sorted.length - rowsMax;
-  const head = html`<tr><th scope="col">class</th><th scope="col" class="word">verdict</th><th scope="col">examples</th><th scope="col">clusters</th><th scope="col">separation<small>poison from ${rule.separation_min}</small></th><th scope="col">higher entropy<small>from ${(rule.entropy_share_min * entropyMax).toFixed(2)} bits</small></th><th scope="col">lower entropy<small>bits</small></th><th scope="col">silhouette<small>decides nothing</small></th></tr>`;
+  const head = html`<tr><th scope="col">class</th><th scope="col" class="word">verdict</th><th scope="col">examples</th><th scope="col">clusters</th><th scope="col">evidence<small>poison from ${rule.evidence_min}</small></th><th scope="col">separation<small>deviations</small></th><th scope="col">higher entropy<small>of ${entropyMax.toFixed(2)} bits</small></th><th scope="col">lower entropy<small>bits</small></th><th scope="col">first component<small>poison from ${rule.first_separation_min}</small></th><th scope="col">silhouette<small>decides nothing</small></th></tr>`;
   return html`<section>
 <h2>All classes</h2>
-<p>A class is poisoned where both its separation and the higher entropy of its two clusters reach their bounds; figures that do are bold.${left > 0 ? ` ${countText(left)} clean or small classes more are in the JSON report.` : ''}</p>
+<p>A class is poisoned where its evidence, or its separation along the first component, reaches its bound; figures that do are bold.${left > 0 ? ` ${countText(left)} clean or small classes more are in the JSON report.` : ''}</p>
 ${figureTable(
   'Classes',
   head,
@@ -33,22 +33,22 @@ ${figureTable(
 }
 
 function classRow(report: ScreeningReport, verdict: ClassVerdict): Markup {
-  const { rule, classes } = report.screening;
+  const { rule } = report.screening;
   const title = html`<th scope="row">${capital(classTitle(report, verdict.label))}</th>`;
   if (verdict.verdict === 'too_small') {
-    return html`<tr>${title}<td class="word">too small</td><td>${countText(verdict.examples)}</td><td>–</td><td>–</td><td>–</td><td>–</td><td>–</td></tr>
+    return html`<tr>${title}<td class="word">too small</td><td>${countText(verdict.examples)}</td><td>–</td><td>–</td><td>–</td><td>–</td><td>–</td><td>–</td><td>–</td></tr>
 `;
   }
   const [first, second] = clusterLooks(verdict);
   const [higher, lower] = [first.entropyBits, second.entropyBits].sort((left, right) => right - left);
-  const apart = verdict.separation >= rule.separation_min ? 'best' : '';
-  const spread = higher >= rule.entropy_share_min * Math.log2(classes - 1) ? 'best' : '';
+  const spread = verdict.evidence >= rule.evidence_min ? 'best' : '';
+  const apart = verdict.first_separation >= rule.first_separation_min ? 'best' : '';
   const word =
     verdict.verdict === 'poisoned'
       ? html`<span class="mark">▲ poisoned</span>${verdict.direction === 'weak' ? html`<small>direction weak</small>` : ''}`
       : 'clean';
   const estimate = verdict.silhouette_exact ? '' : '≈ ';
-  return html`<tr>${title}<td class="word">${word}</td><td>${countText(verdict.examples)}</td><td>${countText(first.examples)} + ${countText(second.examples)}</td><td class="${apart}">${verdict.separation.toFixed(2)}</td><td class="${spread}">${higher.toFixed(2)}</td><td>${lower.toFixed(2)}</td><td>${estimate}${verdict.silhouette.toFixed(3)}</td></tr>
+  return html`<tr>${title}<td class="word">${word}</td><td>${countText(verdict.examples)}</td><td>${countText(first.examples)} + ${countText(second.examples)}</td><td class="${spread}">${verdict.evidence.toFixed(2)}</td><td>${verdict.separation.toFixed(2)}</td><td>${higher.toFixed(2)}</td><td>${lower.toFixed(2)}</td><td class="${apart}">${verdict.first_separation.toFixed(2)}</td><td>${estimate}${verdict.silhouette.toFixed(3)}</td></tr>
 `;
 }
 
@@ -56,8 +56,8 @@ function rankOf({ verdict }: ClassVerdict): number {
   return verdict === 'poisoned' ? 0 : verdict === 'clean' ? 1 : 2;
 }
 
-function separationOf(verdict: ClassVerdict): number {
-  return verdict.verdict === 'too_small' ? 0 : verdict.separation;
+function evidenceOf(verdict: ClassVerdict): number {
+  return verdict.verdict === 'too_small' ? 0 : verdict.evidence;
 }
 
 /** What was screened, with which model, how and when. */

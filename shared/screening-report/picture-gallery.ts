@@ -6,13 +6,13 @@ import { thinPicture } from './class-picture.ts';
 
 interface HungPicture {
   readonly picture: ClassPicture;
-  readonly separation: number;
+  readonly evidence: number;
 }
 
 /** Pictures that are kept while the classes come; its memory is bounded but for the poisoned classes'. */
 export interface PictureGallery {
   readonly poisoned: HungPicture[];
-  /** Highest separation first, at most `picturesMax`. */
+  /** Most evidence first, at most `picturesMax`. */
   readonly others: HungPicture[];
 }
 
@@ -31,15 +31,13 @@ export function addPicture(
   picture: ClassPicture | undefined,
 ): void {
   if (picture === undefined || verdict.verdict === 'too_small') return;
-  const hung = { picture, separation: verdict.separation };
+  const hung = { picture, evidence: verdict.evidence };
   if (verdict.verdict === 'poisoned') {
     poisoned.push(hung);
     return;
   }
   others.push(hung);
-  others.sort(
-    (left, right) => right.separation - left.separation || left.picture.label - right.picture.label,
-  );
+  others.sort((left, right) => right.evidence - left.evidence || left.picture.label - right.picture.label);
   others.length = Math.min(others.length, picturesMax);
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { findPoison, screenClass, screeningRule } from '../../../shared/clustering/screen-class.ts';
 import { classVerdictSchema } from '../../../shared/contracts/screening.ts';
 import { momentsOf, pca, project } from '../../../shared/maths/pca.ts';
+import { normal, seededRandom } from '../../../shared/maths/random.ts';
 import { syntheticClasses } from '../../helpers/synthetic-classes.ts';
 
 const neurons = 12;
@@ -17,9 +18,10 @@ function examplesOf(count: number, poison = 0) {
 }
 
 describe('findPoison', () => {
-  // log2(9 - 1) = 3 bits: 0.60 of it are 1.8, 0.10 are 0.3.
+  // log2(9 - 1) = 3 bits: 0.15 of it are 0.45.
   const evidence = {
-    separation: 5,
+    evidence: 3.4,
+    firstSeparation: 4,
     entropies: [0.5, 2] as [number, number],
     sizes: Uint32Array.of(90, 10),
     classes: 9,
@@ -27,30 +29,42 @@ describe('findPoison', () => {
   };
 
   it('takes the cluster of higher entropy', () => {
-    expect(findPoison(evidence)).toEqual({ poison_cluster: 1, direction: 'strong' });
+    expect(findPoison(evidence)).toEqual({ poison_cluster: 1, direction: 'strong', reason: 'evidence' });
     expect(findPoison({ ...evidence, entropies: [2, 0.5] })).toEqual({
       poison_cluster: 0,
       direction: 'strong',
+      reason: 'evidence',
     });
   });
 
   it('takes the smaller cluster where the entropies are near each other, and says that this is weak', () => {
-    expect(findPoison({ ...evidence, entropies: [2, 1.9] })).toEqual({
+    expect(findPoison({ ...evidence, entropies: [2, 1.6] })).toEqual({
       poison_cluster: 1,
       direction: 'weak',
+      reason: 'evidence',
     });
     const turned = { ...evidence, entropies: [1.9, 2] as [number, number], sizes: Uint32Array.of(10, 90) };
-    expect(findPoison(turned)).toEqual({ poison_cluster: 0, direction: 'weak' });
-    expect(findPoison({ ...turned, sizes: Uint32Array.of(50, 50) })).toEqual({
+    expect(findPoison(turned)).toMatchObject({ poison_cluster: 0, direction: 'weak' });
+    expect(findPoison({ ...turned, sizes: Uint32Array.of(50, 50) })).toMatchObject({
       poison_cluster: 1,
       direction: 'weak',
     });
   });
 
-  it('finds none under either threshold, and one on both', () => {
-    expect(findPoison({ ...evidence, separation: 4.59 })).toBeUndefined();
-    expect(findPoison({ ...evidence, entropies: [0.5, 1.79] })).toBeUndefined();
-    expect(findPoison({ ...evidence, separation: 4.6, entropies: [0.5, 1.81] })?.poison_cluster).toBe(1);
+  it('finds none under both thresholds, and one on either', () => {
+    expect(findPoison({ ...evidence, evidence: 3.29, firstSeparation: 6.49 })).toBeUndefined();
+    expect(findPoison({ ...evidence, evidence: 3.3 })?.reason).toBe('evidence');
+    expect(findPoison({ ...evidence, evidence: 0.2, firstSeparation: 6.5 })?.reason).toBe('first_separation');
+  });
+
+  it('takes the smaller cluster where only the separation speaks, whose entropy may be the lower one', () => {
+    const sure = {
+      ...evidence,
+      evidence: 0.7,
+      firstSeparation: 7.6,
+      entropies: [1, 0.06] as [number, number],
+    };
+    expect(findPoison(sure)).toEqual({ poison_cluster: 1, direction: 'weak', reason: 'first_separation' });
   });
 });
 
@@ -76,11 +90,17 @@ describe('screenClass', () => {
     expect(picture?.points).toHaveLength(6000);
   });
 
-  it('calls a class of two subgroups clean where both resemble the same few classes', () => {
+  it('calls a class of two subgroups clean where both resemble the same few classes, unless they are far apart', () => {
     const examples = examplesOf(600, 0.4);
-    const { verdict } = screenClass({ ...examples, runnersUp: examples.runnersUp.fill(3) }, options);
-    expect(verdict.verdict).toBe('clean');
-    if (verdict.verdict === 'clean') expect(verdict.separation).toBeGreaterThan(4.6);
+    const runnersUp = examples.runnersUp.map(() => 3);
+    const far = screenClass({ ...examples, runnersUp }, options).verdict;
+    expect(far).toMatchObject({ verdict: 'poisoned', reason: 'first_separation', evidence: 0 });
+    // Noise twice as wide as that of the examples takes the separation down by the square root of five.
+    const random = seededRandom(9);
+    const vectors = examples.vectors.map((value) => value + 2 * normal(random));
+    const near = screenClass({ ...examples, vectors, runnersUp }, options).verdict;
+    expect(near.verdict).toBe('clean');
+    if (near.verdict === 'clean') expect(near.first_separation).toBeGreaterThan(3);
   });
 
   it('clusters the principal components of the whitened vectors', () => {

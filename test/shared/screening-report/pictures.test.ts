@@ -121,11 +121,13 @@ describe('the gallery of a report', () => {
     clusters: [cluster, cluster],
     ordinary_rows: [],
   });
-  const verdict = (label: number, separation: number, kind: 'clean' | 'poisoned'): ClassVerdict => {
+  const verdict = (label: number, evidence: number, kind: 'clean' | 'poisoned'): ClassVerdict => {
     const judged = {
       label,
       examples: 1000,
-      separation,
+      separation: 5,
+      first_separation: 4,
+      evidence,
       silhouette: 0.5,
       silhouette_exact: true,
       clusters: [
@@ -135,7 +137,14 @@ describe('the gallery of a report', () => {
     };
     if (kind === 'clean') return { verdict: 'clean', ...judged };
     const suspects = [{ row: label, score: 1 }];
-    return { verdict: 'poisoned', ...judged, poison_cluster: 1, direction: 'strong', suspects };
+    return {
+      verdict: 'poisoned',
+      ...judged,
+      poison_cluster: 1,
+      direction: 'strong',
+      reason: 'evidence',
+      suspects,
+    };
   };
   const hang = (verdicts: readonly ClassVerdict[]) => {
     const gallery = emptyGallery();
@@ -144,7 +153,7 @@ describe('the gallery of a report', () => {
   };
 
   it('has every poisoned class and the closest of the others, sixty in all, whatever the order', () => {
-    // Label l has separation l mod 97 / 20, so ties are common; 3 and 700 are poisoned.
+    // Label l has an evidence of l mod 97 / 20, so ties are common; 3 and 700 are poisoned.
     const verdicts = Array.from({ length: 1000 }, (_, label) =>
       verdict(label, (label % 97) / 20, label === 3 || label === 700 ? 'poisoned' : 'clean'),
     );

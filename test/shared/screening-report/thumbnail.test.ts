@@ -74,6 +74,8 @@ describe('the rows that get a thumbnail', () => {
     label,
     examples: 2 * count,
     separation: 9,
+    first_separation: 8,
+    evidence: 6,
     silhouette: 0.5,
     silhouette_exact: true,
     clusters: [
@@ -82,6 +84,7 @@ describe('the rows that get a thumbnail', () => {
     ],
     poison_cluster: 1,
     direction: 'strong',
+    reason: 'evidence',
     suspects: Array.from({ length: count }, (_, rank) => ({ row: label * 1000 + rank, score: -rank })),
   });
 
