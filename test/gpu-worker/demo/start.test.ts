@@ -73,7 +73,7 @@ it('keeps its secrets and its compiled model, readable for their owner alone', a
   for (const secret of ['noise.key', 'gpu-worker.token']) {
     expect((await stat(join(folder, secret))).mode & 0o777).toBe(0o600);
   }
-  expect(await readdir(join(folder, 'models'))).toEqual(['mnist-lenet5.onnx']);
+  expect(await readdir(join(folder, 'models'))).toEqual(['mnist-lenet5.onnx', 'mnist-lenet5.screening.onnx']);
 });
 
 it('serves at the printed addresses until SIGTERM, and leaves no process behind', async () => {
