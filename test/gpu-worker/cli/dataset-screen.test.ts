@@ -13,6 +13,9 @@ import { lenetFile as lenet } from '../../helpers/command-line.ts';
 import { poisonedSet } from '../../helpers/poisoned-set.ts';
 import { sharedFolder } from '../../helpers/shared-folder.ts';
 
+// Each run compiles a model; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+
 let folder: string;
 const file = (name: string) => join(folder, name);
 beforeAll(async () => {
@@ -67,7 +70,7 @@ describe('dataset screen of clean digits', () => {
   });
 
   it('gives the same bytes for the same seed, and other vectors for another one', async () => {
-    const args = ['synthetic-digits:300', `--model=${lenet}`, '--json'];
+    const args = ['synthetic-digits:100', `--model=${lenet}`, '--json'];
     for (const [name, seed] of Object.entries({ a: 4, b: 4, c: 5 })) {
       expect(await screen(...args, `--seed=${seed}`, `--out=${file(`${name}.json`)}`)).toMatchObject({
         code: 0,
@@ -79,10 +82,10 @@ describe('dataset screen of clean digits', () => {
   });
 
   it('says in JSON which classes are too small to judge', async () => {
-    const { code, stdout } = await screen('synthetic-digits:300', `--model=${lenet}`, '--json');
+    const { code, stdout } = await screen('synthetic-digits:100', `--model=${lenet}`, '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      examples: 300,
+      examples: 100,
       poisoned: [],
       clean: [],
       too_small: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
