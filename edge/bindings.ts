@@ -13,7 +13,7 @@ export interface D1Statement {
 export interface D1Binding {
   prepare(sql: string): D1Statement;
   /** Runs statements as one transaction. */
-  batch(statements: readonly D1Statement[]): Promise<unknown>;
+  batch(statements: readonly D1Statement[]): Promise<readonly { readonly results: readonly unknown[] }[]>;
 }
 
 /** An R2 bucket. */

@@ -26,8 +26,6 @@ export async function extractShards(
   const graph = await requireGraph(hold, jobs);
   for (const { shard, extractedAt } of await shards.list(hold.job, group)) {
     if (extractedAt !== null) continue;
-    // Between shards a cancelled job is seen.
-    await jobs.keep(hold);
     const batch = readShard(await objects.read(objectKeys.shard(hold.job, shard)));
     const { logits, vectors } = await extractBatch(batch, { graph, services });
     const { labels, firstRow } = batch;
@@ -37,8 +35,8 @@ export async function extractShards(
       objectKeys.vectors(hold.job, shard),
       writeBlocks({ labels, rows, runnersUp, vectors }),
     );
-    await shards.markExtracted(hold.job, shard);
-    await jobs.keep(hold);
+    // Between shards a cancelled job is seen.
+    await jobs.keep(hold, {}, [shards.markExtracted(hold.job, shard)]);
   }
   return { shards: group.to - group.from };
 }

@@ -1,15 +1,15 @@
 // Second step: reads the upload once, front to back, into shards.
 import { requireClasses } from '../../shared/clustering/screen-clusters.ts';
 import { filesOfFormat, type ScreeningRequest } from '../../shared/contracts/screening-job.ts';
+import { GuardError } from '../../shared/errors.ts';
 import { shardExamplesMax } from '../../shared/limits.ts';
 import { sha256Digest, toHex } from '../../shared/noise/noise-key.ts';
 import { addCounts, countLabels } from '../../shared/screening/class-blocks.ts';
-import type { ByteSource } from '../../shared/uploads/byte-source.ts';
 import { readUpload } from '../../shared/uploads/read-upload.ts';
 import { writeShard } from '../../shared/uploads/shard.ts';
 import type { UploadOptions, UploadSummary } from '../../shared/uploads/upload.ts';
 import type { ScreeningGraph } from '../clients/screening-extractor.ts';
-import { objectKeys } from './job-objects.ts';
+import { type JobObjects, objectKeys } from './job-objects.ts';
 import type { JobHold } from './job-store.ts';
 import { requireGraph, requireJob } from './require-graph.ts';
 import type { ScreeningServices } from './screening-services.ts';
@@ -36,7 +36,7 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
       return { name, source: await objects.source(objectKeys.upload(job, name)) };
     }),
   );
-  const digest = await datasetDigest(files);
+  const digest = await datasetDigest(job, { names: filesOfFormat[request.format], objects });
   const firstRow = written.reduce((sum, { examples }) => sum + examples, 0);
   const batches = readUpload(files, uploadOptions(request, { graph, firstRow }));
   let shard = written.length;
@@ -47,10 +47,9 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
       summary = value;
       break;
     }
-    await jobs.keep(hold);
     await objects.write(objectKeys.shard(job, shard), writeShard(value));
-    const labels = countLabels(value.labels);
-    await shards.put(job, { shard, examples: value.labels.length, labels });
+    const read = { shard, examples: value.labels.length, labels: countLabels(value.labels) };
+    await jobs.keep(hold, {}, [shards.put(job, read)]);
     shard++;
   }
   const counts = addCounts((await shards.list(job)).map(({ labels }) => labels));
@@ -84,16 +83,23 @@ function uploadOptions(
 }
 
 /** Of one file the digest of its bytes; of several that of their names and digests. */
-async function datasetDigest(files: readonly { name: string; source: ByteSource }[]): Promise<string> {
-  const digests = await Promise.all(files.map(({ source }) => streamDigest(source)));
+async function datasetDigest(
+  job: string,
+  { names, objects }: { names: readonly string[]; objects: JobObjects },
+): Promise<string> {
+  const digests: string[] = [];
+  for (const name of names) digests.push(await objectDigest(objectKeys.upload(job, name), objects));
   if (digests.length === 1) return digests[0];
-  const listed = files.map(({ name }, index) => `${name} ${digests[index]}\n`).join('');
+  const listed = names.map((name, index) => `${name} ${digests[index]}\n`).join('');
   return sha256Digest(new TextEncoder().encode(listed));
 }
 
-async function streamDigest(source: ByteSource): Promise<string> {
+/** The bytes go from R2 into the digest without passing through the isolate. */
+async function objectDigest(key: string, objects: JobObjects): Promise<string> {
   const { DigestStream } = crypto as unknown as { DigestStream: new (algorithm: string) => DigestStream };
   const stream = new DigestStream('SHA-256');
-  await source.stream().pipeTo(stream);
+  const bytes = await objects.open(key);
+  if (bytes === undefined) throw new GuardError('internal', `the object ${key} is gone`);
+  await bytes.pipeTo(stream);
   return `sha256:${toHex(new Uint8Array(await stream.digest))}`;
 }

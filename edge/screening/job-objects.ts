@@ -17,6 +17,9 @@ export const objectKeys = {
   report: (job: string, kind: 'json' | 'csv' | 'html') => `screenings/${job}/report.${kind}`,
 } as const;
 
+/** Bytes that are read of an upload at once: the largest upload is then read with some thousand calls. */
+const chunkBytes = 4 * 1024 * 1024;
+
 /** Objects that one call of R2 lists or deletes. */
 const pageObjects = 1_000;
 
@@ -87,32 +90,33 @@ export function jobObjects(bucket: R2BucketBinding) {
       const head = await bucket.head(key);
       if (head === null) throw new GuardError('internal', `the object ${key} is gone`);
       const { size } = head;
-      return {
-        size,
-        stream: (offset = 0) =>
-          streamFrom(() => (offset >= size ? undefined : bucket.get(key, { range: { offset } }))),
-        async read(offset, length) {
-          const present = Math.min(length, size - offset);
-          if (present <= 0) return new Uint8Array(0);
-          return new Uint8Array(await (await get(key, { offset, length: present })).arrayBuffer());
-        },
+      const read = async (offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> => {
+        const present = Math.min(length, size - offset);
+        if (present <= 0) return new Uint8Array(0);
+        return new Uint8Array(await (await get(key, { offset, length: present })).arrayBuffer());
       };
+      return { size, read, stream: (offset = 0) => streamOf(read, { offset, size }) };
     },
   };
 }
 
-/** A stream that is opened when it is read; empty where there is nothing to open. */
-function streamFrom(
-  open: () => Promise<{ readonly body: ReadableStream<Uint8Array> } | null> | undefined,
+/** A stream of large chunks: R2's own come by the few thousand bytes, each of which costs as much as one of these. */
+function streamOf(
+  read: (offset: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
+  { offset, size }: { offset: number; size: number },
 ): ReadableStream<Uint8Array> {
-  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  const feed = async () => {
-    const object = await open();
-    if (object === undefined || object === null) await writable.close();
-    else await object.body.pipeTo(writable);
-  };
-  feed().catch((cause: unknown) => writable.abort(cause).catch(() => undefined));
-  return readable;
+  let at = offset;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (at >= size) return controller.close();
+        const chunk = await read(at, chunkBytes);
+        at += chunk.length;
+        controller.enqueue(chunk);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 function padded(number: number): string {

@@ -6,7 +6,7 @@ import {
   screeningRequestSchema,
 } from '../../shared/contracts/screening-job.ts';
 import type { Problem } from '../../shared/problem-response.ts';
-import type { D1Binding } from '../bindings.ts';
+import type { D1Binding, D1Statement } from '../bindings.ts';
 import type { ScreeningGraph } from '../clients/screening-extractor.ts';
 
 /** The run of a job that may write to it. */
@@ -92,18 +92,18 @@ export function jobStore(database: D1Binding, { leaseMs }: { leaseMs: number }) 
     return row === null ? undefined : jobOf(row);
   };
   /** The same as `keep`; false where the job is no longer this run's. */
-  const keepIfOurs = async ({ job, generation }: JobHold, changes: JobChanges): Promise<boolean> => {
+  const keepIfOurs = async (
+    { job, generation }: JobHold,
+    changes: JobChanges,
+    marks: readonly D1Statement[] = [],
+  ): Promise<boolean> => {
     const columns = columnsOf(changes);
     const names = Object.keys(columns);
     const sets = ['lease_until = ?', ...names.map((name) => `${name} = ?`), touched].join(', ');
-    const kept = await first(
-      `UPDATE screenings SET ${sets} WHERE id = ? AND state = 'running' AND generation = ? RETURNING id`,
-      Date.now() + leaseMs,
-      ...Object.values(columns),
-      job,
-      generation,
-    );
-    return kept !== null;
+    const sql = `UPDATE screenings SET ${sets} WHERE id = ? AND state = 'running' AND generation = ? RETURNING id`;
+    const values = [Date.now() + leaseMs, ...Object.values(columns), job, generation];
+    const answers = await database.batch([...marks, database.prepare(sql).bind(...values)]);
+    return answers[answers.length - 1].results.length > 0;
   };
   return {
     /** Whether the job was made: false where the key has one already. */
@@ -169,9 +169,13 @@ export function jobStore(database: D1Binding, { leaseMs }: { leaseMs: number }) 
 
     keepIfOurs,
 
-    /** Says that the run lives, and writes down what it found. @throws JobLost where the job is no longer this run's */
-    async keep(hold: JobHold, changes: JobChanges = {}): Promise<void> {
-      if (await keepIfOurs(hold, changes)) return;
+    /**
+     * Says that the run lives, and writes down what it found and did.
+     * @param marks of what is done, in the same transaction
+     * @throws JobLost where the job is no longer this run's
+     */
+    async keep(hold: JobHold, changes: JobChanges = {}, marks: readonly D1Statement[] = []): Promise<void> {
+      if (await keepIfOurs(hold, changes, marks)) return;
       throw new JobLost(`job ${hold.job} is no longer that of run ${hold.generation}`);
     },
 

@@ -23,7 +23,6 @@ export async function judgeClasses(
   const whitening = new Float64Array((await objects.read(objectKeys.whitening(job))).buffer);
   for (const { label, judged } of stored.slice(from, to)) {
     if (judged) continue;
-    await jobs.keep(hold);
     const examples = readBlock(await objects.read(objectKeys.class(job, label)), neurons);
     const screened = screenClass(examples, { label, classes, whitening, seed });
     const picture = classPicture(screened, { seed, rows: examples.rows });
@@ -31,7 +30,7 @@ export async function judgeClasses(
       objectKeys.verdict(job, label),
       JSON.stringify({ verdict: screened.verdict, picture }),
     );
-    await shards.markJudged(job, label);
+    await jobs.keep(hold, {}, [shards.markJudged(job, label)]);
   }
   return { classes: to - from };
 }

@@ -12,6 +12,12 @@ const judgedExamplesMin = 4_096;
 /** Bytes of vectors that are gathered at once; a larger class is gathered alone. */
 const gatheredBytesMax = 24 * 1024 * 1024;
 
+/** Shards of a step of extraction where there are enough: a step costs as much as some calls of D1. */
+const shardsMin = 4;
+
+/** Steps of extraction that run at once: each holds a shard in memory, and the gpu-worker has a queue of four batches. */
+export const extractionsAtOnce = 3;
+
 /** Shards or classes from one up to, but not, another. */
 export interface StepRange {
   readonly from: number;
@@ -20,7 +26,10 @@ export interface StepRange {
 
 /** The shards that each step of extraction takes. */
 export function planShardGroups(shards: number): StepRange[] {
-  const size = Math.max(1, Math.ceil(shards / stepsMax));
+  const size = Math.min(
+    Math.max(shardsMin, Math.ceil(shards / stepsMax)),
+    Math.max(1, Math.ceil(shards / extractionsAtOnce)),
+  );
   return Array.from({ length: Math.ceil(shards / size) }, (_, group) => {
     return { from: group * size, to: Math.min(shards, (group + 1) * size) };
   });

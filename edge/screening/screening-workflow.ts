@@ -10,7 +10,7 @@ import { ingestUpload } from './ingest-upload.ts';
 import { type JobHold, JobLost } from './job-store.ts';
 import { judgeClasses } from './judge-classes.ts';
 import { notifyEnd } from './notify-end.ts';
-import { planClassGroups, planShardGroups } from './plan-steps.ts';
+import { extractionsAtOnce, planClassGroups, planShardGroups } from './plan-steps.ts';
 import type { ScreeningServices } from './screening-services.ts';
 import { settleGraph } from './settle-graph.ts';
 import { removeRemains } from './take-over.ts';
@@ -20,9 +20,6 @@ const bounds: StepBounds = {
   retries: { limit: 5, delay: 2_000, backoff: 'exponential' },
   timeout: 600_000,
 };
-
-/** Steps of extraction that run at once: each holds a shard in memory, and the gpu-worker has a queue of four batches. */
-const extractionsAtOnce = 3;
 
 /** Errors that no further try mends. */
 const finalErrors: readonly ErrorCode[] = [

@@ -1,6 +1,6 @@
 // The shards and classes of a job as rows of D1: what is done, and what there is to count.
 import type { LabelCounts } from '../../shared/screening/class-blocks.ts';
-import type { D1Binding } from '../bindings.ts';
+import type { D1Binding, D1Statement } from '../bindings.ts';
 
 /** One shard of a data set. */
 export interface StoredShard {
@@ -34,11 +34,11 @@ export function shardStore(database: D1Binding) {
   const prepare = (sql: string, ...values: (string | number | null)[]) =>
     database.prepare(sql).bind(...values);
   return {
-    /** Keeps a shard that lies in the bucket; a shard that is read again is the same. */
-    async put(job: string, { shard, examples, labels }: Omit<StoredShard, 'extractedAt'>): Promise<void> {
+    /** Statement that keeps a shard that lies in the bucket; a shard that is read again is the same. */
+    put(job: string, { shard, examples, labels }: Omit<StoredShard, 'extractedAt'>): D1Statement {
       const sql =
         'INSERT INTO screening_shards (job, shard, examples, labels) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING';
-      await prepare(sql, job, shard, examples, JSON.stringify(labels)).run();
+      return prepare(sql, job, shard, examples, JSON.stringify(labels));
     },
 
     /** Shards `from` up to but not `to`, in order. */
@@ -51,11 +51,11 @@ export function shardStore(database: D1Binding) {
       });
     },
 
-    /** Marks a shard whose vectors lie in the bucket. */
-    async markExtracted(job: string, shard: number): Promise<void> {
+    /** Statement that marks a shard whose vectors lie in the bucket. */
+    markExtracted(job: string, shard: number): D1Statement {
       const sql =
         'UPDATE screening_shards SET extracted_at = ? WHERE job = ? AND shard = ? AND extracted_at IS NULL';
-      await prepare(sql, Date.now(), job, shard).run();
+      return prepare(sql, Date.now(), job, shard);
     },
 
     /** Keeps the classes of a data set that was read whole. */
@@ -72,9 +72,9 @@ export function shardStore(database: D1Binding) {
       return results.map(({ label, examples, judged }) => ({ label, examples, judged: judged === 1 }));
     },
 
-    /** Marks a class whose verdict lies in the bucket. */
-    async markJudged(job: string, label: number): Promise<void> {
-      await prepare('UPDATE screening_classes SET judged = 1 WHERE job = ? AND label = ?', job, label).run();
+    /** Statement that marks a class whose verdict lies in the bucket. */
+    markJudged(job: string, label: number): D1Statement {
+      return prepare('UPDATE screening_classes SET judged = 1 WHERE job = ? AND label = ?', job, label);
     },
 
     async counts(job: string): Promise<JobCounts> {
