@@ -9,17 +9,18 @@ import { takeOver } from './take-over.ts';
 import type { StoredPart } from './upload-store.ts';
 
 /**
- * Completes the upload and lets the job run; of a job that runs or is completed it asks nothing more.
- * @throws GuardError `conflict` where a file or part is missing, or the job has failed or was cancelled; `body_too_large`
+ * Completes the upload and lets the job run; once it was complete, again does nothing, however the job has fared since.
+ * @throws GuardError `conflict` where a file or part is missing, or the job was cancelled; `body_too_large`
  */
 export async function completeUpload(
   { id, state, request }: StoredJob,
   services: ScreeningServices,
 ): Promise<void> {
   const { jobs, objects, uploads } = services;
-  if (state === 'running' || state === 'completed') return;
-  if (state !== 'uploading')
-    throw new GuardError('conflict', `the screening is ${state}: its upload is over`);
+  if (state === 'cancelled') {
+    throw new GuardError('conflict', 'the screening is cancelled: its upload is over');
+  }
+  if (state !== 'uploading') return;
   const known = await uploads.files(id);
   const files = await Promise.all(
     filesOfFormat[request.format].map(async (file) => {
