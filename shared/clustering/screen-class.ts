@@ -22,6 +22,7 @@ export const screeningRule: ScreeningRule = {
   evidence_min: 3.3,
   first_separation_min: 6.5,
   direction_share_min: 0.15,
+  direction_entropy_min: 0.5,
 };
 /** Principal components that are clustered, as in Activation Clustering (Chen et al. 2018, section 4, with its later code's 10). */
 const componentsMax = 10;
@@ -190,10 +191,13 @@ export function findPoison({
   if (!isSpread && firstSeparation < rule.first_separation_min) return undefined;
   const reason = isSpread ? 'evidence' : 'first_separation';
   const higher = second > first ? 1 : 0;
-  const gap = Math.abs(first - second) / Math.log2(classes - 1);
-  // Poison of which the network is entirely sure has one runner-up: its entropy is the lower one.
-  if (isSpread && gap >= rule.direction_share_min)
+  const entropyMax = Math.log2(classes - 1);
+  const gap = Math.abs(first - second) / entropyMax;
+  // Poison of which the network is entirely sure has one runner-up: its entropy is the lower of two low ones.
+  const tells = isSpread && Math.max(first, second) >= rule.direction_entropy_min * entropyMax;
+  if (tells && gap >= rule.direction_share_min) {
     return { poison_cluster: higher, direction: 'strong', reason };
+  }
   const smaller = sizes[1] < sizes[0] ? 1 : 0;
   return { poison_cluster: sizes[0] === sizes[1] ? higher : smaller, direction: 'weak', reason };
 }

@@ -23,6 +23,8 @@ export const screeningRuleSchema = z.strictObject({
   first_separation_min: z.number().positive(),
   /** Gap between the clusters' entropies from which the higher one is the poison, as a share of log2(classes - 1). */
   direction_share_min: z.number().min(0).max(1),
+  /** The least that the higher entropy must be for that, as the same share. */
+  direction_entropy_min: z.number().min(0).max(1),
 });
 
 /** One of the two clusters of a class. */

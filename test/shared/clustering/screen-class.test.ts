@@ -65,6 +65,11 @@ describe('findPoison', () => {
       entropies: [1, 0.06] as [number, number],
     };
     expect(findPoison(sure)).toEqual({ poison_cluster: 1, direction: 'weak', reason: 'first_separation' });
+    expect(findPoison({ ...sure, evidence: 3.4 })).toEqual({
+      poison_cluster: 1,
+      direction: 'weak',
+      reason: 'evidence',
+    });
   });
 });
 

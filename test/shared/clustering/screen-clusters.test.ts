@@ -66,7 +66,13 @@ describe('screenClusters', () => {
   });
 
   it('takes other thresholds and reports them', async () => {
-    const rule = { examples_min: 40, evidence_min: 50, first_separation_min: 50, direction_share_min: 0.1 };
+    const rule = {
+      examples_min: 40,
+      evidence_min: 50,
+      first_separation_min: 50,
+      direction_share_min: 0.1,
+      direction_entropy_min: 0.5,
+    };
     const screening = await screenClusters(syntheticClasses(set), { seed: 1, rule });
     expect(screening.poisoned).toEqual([]);
     expect(screening.rule).toEqual(rule);
