@@ -56,8 +56,9 @@ describe('detector attack', () => {
     expect(JSON.parse(await readFile(out, 'utf8'))).toEqual(report);
     const written = JSON.parse(await readFile(detector, 'utf8'));
     const { card, ...rest } = written;
-    const { signature: _, ...unsigned } = stored;
+    const { signature: _, card: former, ...unsigned } = stored;
     expect(rest).toEqual(unsigned);
+    expect(card).not.toEqual(former);
     expect(detectorArtefactSchema.parse(written).card).toEqual(card);
     expect(card.budgets[0].effective_accuracy).toBe(report.budgets[0].guarded.worst_effective_accuracy);
     expect(made.stderr).toMatch(/sign it anew/);
