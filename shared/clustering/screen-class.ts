@@ -19,6 +19,7 @@ import { type Silhouette, silhouette } from './silhouette.ts';
  */
 export const screeningRule: ScreeningRule = {
   examples_min: 80,
+  cluster_examples_min: 20,
   evidence_min: 3.3,
   first_separation_min: 6.5,
   direction_share_min: 0.15,
@@ -187,6 +188,8 @@ export function findPoison({
   classes,
   rule,
 }: Evidence): FoundPoison | undefined {
+  // A few outliers have no spread of their own and lie any number of deviations away: one image was at 35.
+  if (Math.min(...sizes) < rule.cluster_examples_min) return undefined;
   const isSpread = evidence >= rule.evidence_min;
   if (!isSpread && firstSeparation < rule.first_separation_min) return undefined;
   const reason = isSpread ? 'evidence' : 'first_separation';

@@ -17,6 +17,8 @@ const labelSchema = z.int().min(0);
 export const screeningRuleSchema = z.strictObject({
   /** Examples under which a class is not judged. */
   examples_min: z.int().min(2),
+  /** Examples that each cluster of a poisoned class has at least: fewer are outliers. */
+  cluster_examples_min: z.int().min(1),
   /** Evidence from which a class is poisoned: Ashman's D times the higher entropy as a share of log2(classes - 1). */
   evidence_min: z.number().positive(),
   /** Ashman's D along the first principal component from which it is, whatever the entropies are. */

@@ -20,7 +20,7 @@ export function methodSection({ mode, screening }: ScreeningReport): Markup {
 <li><b>Entropy</b> is of the class that the model likes second best for each example. The clean examples of a class resemble few others; poison comes from everywhere.</li>
 <li><b>Evidence</b> is the separation times the higher entropy as a share of the most that the number of classes allows. From ${rule.evidence_min} the class is poisoned. So it is where it falls apart along its <b>first component</b> alone by ${rule.first_separation_min} deviations: poison of which the model is entirely sure has one second choice.</li>
 <li>Where the evidence is enough the entropies differ by ${percentText(rule.direction_share_min)} of that and the higher is at least ${percentText(rule.direction_entropy_min)} of it, the cluster of the higher one is the poison; else the smaller one is taken and the direction is called weak.</li>
-<li>A class of fewer than ${rule.examples_min} examples is not judged. The <b>silhouette</b> is shown because the paper decides by it; those of clean and poisoned classes overlap, so here it decides nothing.</li>
+<li>A class of fewer than ${rule.examples_min} examples is not judged, and a cluster of fewer than ${rule.cluster_examples_min} is taken for outliers. The <b>silhouette</b> is shown because the paper decides by it; those of clean and poisoned classes overlap, so here it decides nothing.</li>
 </ol>
 </section>`;
 }

@@ -23,7 +23,7 @@ describe('findPoison', () => {
     evidence: 3.4,
     firstSeparation: 4,
     entropies: [0.5, 2] as [number, number],
-    sizes: Uint32Array.of(90, 10),
+    sizes: Uint32Array.of(270, 30),
     classes: 9,
     rule: screeningRule,
   };
@@ -43,9 +43,9 @@ describe('findPoison', () => {
       direction: 'weak',
       reason: 'evidence',
     });
-    const turned = { ...evidence, entropies: [1.9, 2] as [number, number], sizes: Uint32Array.of(10, 90) };
+    const turned = { ...evidence, entropies: [1.9, 2] as [number, number], sizes: Uint32Array.of(30, 270) };
     expect(findPoison(turned)).toMatchObject({ poison_cluster: 0, direction: 'weak' });
-    expect(findPoison({ ...turned, sizes: Uint32Array.of(50, 50) })).toMatchObject({
+    expect(findPoison({ ...turned, sizes: Uint32Array.of(150, 150) })).toMatchObject({
       poison_cluster: 1,
       direction: 'weak',
     });
@@ -55,6 +55,12 @@ describe('findPoison', () => {
     expect(findPoison({ ...evidence, evidence: 3.29, firstSeparation: 6.49 })).toBeUndefined();
     expect(findPoison({ ...evidence, evidence: 3.3 })?.reason).toBe('evidence');
     expect(findPoison({ ...evidence, evidence: 0.2, firstSeparation: 6.5 })?.reason).toBe('first_separation');
+  });
+
+  it('finds none where a cluster is a handful of outliers', () => {
+    const sizes = Uint32Array.of(281, 19);
+    expect(findPoison({ ...evidence, firstSeparation: 25, sizes })).toBeUndefined();
+    expect(findPoison({ ...evidence, firstSeparation: 25, sizes: Uint32Array.of(280, 20) })).toBeDefined();
   });
 
   it('takes the smaller cluster where only the separation speaks, whose entropy may be the lower one', () => {

@@ -68,6 +68,7 @@ describe('screenClusters', () => {
   it('takes other thresholds and reports them', async () => {
     const rule = {
       examples_min: 40,
+      cluster_examples_min: 20,
       evidence_min: 50,
       first_separation_min: 50,
       direction_share_min: 0.1,
