@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
+import { screeningRule } from '../../shared/clustering/screen-class.ts';
 import {
   type ScreeningRow,
   type ScreeningTable,
@@ -166,7 +167,8 @@ async function rowOf(
     {
       folder: options.keep,
       name,
-      from: { rowRevision, runtime: engine.info.id, ...digests, ...names, range, settings },
+      // Another rule says other things of the same vectors.
+      from: { rowRevision, screeningRule, runtime: engine.info.id, ...digests, ...names, range, settings },
       schema: screeningRowSchema,
       onDamaged: (detail) => console.error(`nccr-guard: ${detail}`),
     },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { main } from '../../../gpu-worker/cli/main.ts';
+import { screeningRule } from '../../../shared/clustering/screen-class.ts';
 import { screeningTableSchema } from '../../../shared/contracts/screening-table.ts';
 import { lenetFile } from '../../helpers/command-line.ts';
 
@@ -93,6 +94,27 @@ describe('dataset screen-table', () => {
     expect(Object.keys(row.methods)).toEqual(['activation']);
     expect(row.seeds.map(({ seed }) => seed)).toEqual([1, 2, 3]);
   });
+
+  it('makes a row again where the rule for a class is another than when it was kept', async () => {
+    await list([{ ...digits, name: 'ruled' }]);
+    const ruled = async () => {
+      const { stdout } = await table('--no-baselines', '--mode=activation', '--json');
+      const [row] = screeningTableSchema.parse(JSON.parse(stdout)).rows;
+      const kept = (await readdir(file('rows'))).filter((name) => name.startsWith('ruled-'));
+      return { flagged: row.methods.activation.flagged, kept: kept.length };
+    };
+    const before = await ruled();
+    expect(before.kept).toBe(1);
+    const asItWas = { ...screeningRule };
+    try {
+      // No class of 300 digits has that many examples, so that none can be flagged.
+      Object.assign(screeningRule, { examples_min: 1000 });
+      expect(await ruled()).toEqual({ flagged: [], kept: 2 });
+    } finally {
+      Object.assign(screeningRule, asItWas);
+    }
+    expect(await ruled()).toEqual({ ...before, kept: 2 });
+  }, 120_000);
 
   it.each([
     ['a list that is not JSON', '{', /sets.json is not JSON/],
