@@ -6,6 +6,7 @@ import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { authenticate, authenticateOperator, operatorPaths } from './authenticate.ts';
+import { receiveTrace } from './clients/trace-context.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { App, AppEnv } from './routes/app-env.ts';
 import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
@@ -27,6 +28,7 @@ export function createApp(dependencies: Dependencies): App {
   app.use(requestId({ limitLength: 128 }));
   app.use(async (context, next) => {
     context.set('trail', {});
+    context.set('trace', receiveTrace(context.req.raw.headers));
     await next();
     const { mode, verdict, verdictId } = context.get('trail');
     const { headers } = context.res;
@@ -68,11 +70,17 @@ export function createApp(dependencies: Dependencies): App {
   app.onError((thrown, context) => {
     const error = asGuardError(thrown);
     services.metrics.rejected.inc({ reason: error.code });
-    if (error.status === 500)
-      log('error', 'request.failure', { request_id: context.get('requestId'), error });
+    const requestId = context.get('requestId');
+    if (error.status === 500) {
+      log('error', 'request.failure', {
+        request_id: requestId,
+        trace_id: context.get('trace')?.traceId,
+        error,
+      });
+    }
     const { verdictId } = context.get('trail') ?? {};
     return problemResponse(error, {
-      requestId: context.get('requestId'),
+      requestId,
       ...(verdictId === undefined ? {} : { verdictId }),
     });
   });

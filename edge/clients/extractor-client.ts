@@ -24,6 +24,7 @@ import {
   parseReply,
   type WorkerAnswer,
 } from './ask-gpu-worker.ts';
+import { sendTrace, type TraceContext } from './trace-context.ts';
 
 /** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
 export interface ExpectedModel {
@@ -52,6 +53,7 @@ export interface ExtractionCall {
   readonly changeColumns: readonly Pick<ChangeColumn, 'quantity'>[];
   /** Instant of `Date.now()` after which an answer is of no use. */
   readonly deadlineAt: number;
+  readonly trace: TraceContext;
 }
 
 /** What was extracted. */
@@ -88,7 +90,11 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
       const message = writeBinaryRequest(requestTensors(call), { timeout: Math.max(1, remainingMs) * 1000 });
       const answer = await askWorker(`${modelUrl(call.expected)}/infer`, {
         deadlineAt: call.deadlineAt,
-        init: { method: 'POST', headers: { ...message.headers, authorization }, body: message.body },
+        init: {
+          method: 'POST',
+          headers: { ...message.headers, ...sendTrace(call.trace), authorization },
+          body: message.body,
+        },
       });
       return readExtraction(answer, call);
     },

@@ -1,6 +1,7 @@
 // Forwards requests to the protected model: the client's bytes as they came, the model's answer as it comes.
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { sendTrace, type TraceContext, traceHeaders } from './trace-context.ts';
 
 /** Headers that belong to one connection (RFC 9110, section 7.6.1) or that the next request sets anew. */
 const connectionHeaders = [
@@ -35,6 +36,7 @@ export interface ForwardCall {
   readonly headers: Headers;
   readonly body: Uint8Array | undefined;
   readonly requestId: string;
+  readonly trace: TraceContext;
 }
 
 /** The protected model's own server. */
@@ -61,11 +63,11 @@ export interface UpstreamOptions {
 export function upstreamClient({ url, token, passCredentials, timeoutMs }: UpstreamOptions): UpstreamClient {
   const base = url.href.replace(/\/$/, '');
   return {
-    async forward({ method, path, search, headers, body, requestId }) {
+    async forward({ method, path, search, headers, body, requestId, trace }) {
       const signal = AbortSignal.timeout(timeoutMs);
       const init: RequestInit = {
         method,
-        headers: forwardedHeaders(headers, { token, passCredentials, requestId }),
+        headers: forwardedHeaders(headers, { token, passCredentials, requestId, trace }),
         redirect: 'manual',
         signal,
         ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
@@ -91,7 +93,8 @@ function forwardedHeaders(
     token,
     passCredentials,
     requestId,
-  }: Pick<UpstreamOptions, 'token' | 'passCredentials'> & { requestId: string },
+    trace,
+  }: Pick<UpstreamOptions, 'token' | 'passCredentials'> & Pick<ForwardCall, 'requestId' | 'trace'>,
 ): Headers {
   const headers = withoutConnection(received);
   for (const name of received.keys()) if (overrideHeaders.test(name)) headers.delete(name);
@@ -100,6 +103,9 @@ function forwardedHeaders(
   headers.delete('content-length');
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
   headers.set('x-request-id', requestId);
+  // The caller's own are replaced, so that what is not valid goes no further.
+  headers.delete(traceHeaders.state);
+  for (const [name, value] of Object.entries(sendTrace(trace))) headers.set(name, value);
   // An answer that is compressed on the way would have to be unpacked here.
   headers.set('accept-encoding', 'identity');
   return headers;

@@ -1,6 +1,7 @@
 // The control flow of one guarded request: look on, or look first and then forward or refuse.
 import type { GuardMode, VerdictKind } from '../../shared/contracts/verdict.ts';
 import type { WaitUntil } from '../bindings.ts';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from '../config.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
@@ -14,6 +15,7 @@ export interface GuardedRequest {
   readonly body: Uint8Array;
   readonly headers: Headers;
   readonly requestId: string;
+  readonly trace: TraceContext;
   /** Where it goes on the upstream: see `ForwardCall`. */
   readonly path: string;
   readonly search: string;
@@ -37,14 +39,15 @@ export async function guardInference(
   request: GuardedRequest,
   { services, trail, waitUntil }: { services: GuardServices; trail: GuardTrail; waitUntil: WaitUntil },
 ): Promise<Response> {
-  const { model, body, headers, requestId, path, search } = request;
-  const forward = () => services.upstream.forward({ method: 'POST', path, search, headers, body, requestId });
+  const { model, body, headers, requestId, trace, path, search } = request;
+  const forward = () =>
+    services.upstream.forward({ method: 'POST', path, search, headers, body, requestId, trace });
   trail.mode = model.mode;
   if (model.mode === 'off') {
     services.metrics.requests.inc({ model: model.name, mode: 'off', verdict: 'not_scored' });
     return forward();
   }
-  const judged = { verdictId: verdictId(), model, body, headers, requestId, enforces: true };
+  const judged = { verdictId: verdictId(), model, body, headers, requestId, trace, enforces: true };
   trail.verdictId = judged.verdictId;
   if (model.mode === 'shadow') {
     const forwarded = forward();

@@ -3,6 +3,7 @@ import type { Verdict } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from '../config.ts';
 import { failedVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
 import { failureOf } from './failure-policy.ts';
@@ -18,6 +19,7 @@ export interface JudgedRequest {
   readonly body: Uint8Array;
   readonly headers: Headers;
   readonly requestId: string;
+  readonly trace: TraceContext;
   /** False where a verdict was asked for and nothing is forwarded. */
   readonly enforces: boolean;
 }
@@ -37,7 +39,7 @@ export async function judgeInput(request: JudgedRequest, services: GuardServices
   const head = (): VerdictHead => ({
     id: request.verdictId,
     requestId: request.requestId,
-    traceId: traceId(request.headers),
+    traceId: request.trace.traceId,
     mode: model.mode,
     enforces: request.enforces,
     totalMs: performance.now() - startedAt,
@@ -47,13 +49,14 @@ export async function judgeInput(request: JudgedRequest, services: GuardServices
   try {
     loaded = await loadDetector({ model, deadlineAt }, services);
     const input = validateInput(request, loaded.artefact);
-    const scored = await scoreInput({ loaded, input, deadlineAt }, services);
+    const scored = await scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
     return { verdict: scoredVerdict(head(), { scored, loaded, noiseKeyId }), error: undefined };
   } catch (thrown) {
     const failure = failureOf(thrown);
     if (failure.verdict === 'error') {
       log('error', 'guard.failure', {
         request_id: request.requestId,
+        trace_id: request.trace.traceId,
         model: model.name,
         error: failure.error,
       });
@@ -84,12 +87,4 @@ export async function loadDetector(
   }
   metrics.detectors.set({ model: model.name, version: artefact.version, artefact: digest }, 1);
   return loaded;
-}
-
-/** Trace id of a `traceparent` header (W3C Trace Context, section 3.2). */
-function traceId(headers: Headers): string | null {
-  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(
-    headers.get('traceparent') ?? '',
-  );
-  return match === null ? null : match[1];
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { scorers, type Verdict } from '../../shared/contracts/verdict.ts';
 import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from '../config.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
@@ -30,6 +31,7 @@ export interface ReplayCall {
   readonly model: GuardedModel;
   readonly body: Uint8Array;
   readonly headers: Headers;
+  readonly trace: TraceContext;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface ReplayCall {
  * @throws GuardError `conflict` where any of them, or the input, is another; else as a verdict fails
  */
 export async function replayVerdict(
-  { recorded, model, body, headers }: ReplayCall,
+  { recorded, model, body, headers, trace }: ReplayCall,
   services: GuardServices,
 ): Promise<Replay> {
   const { detector } = recorded;
@@ -57,7 +59,7 @@ export async function replayVerdict(
   if (input.rows !== recorded.rows.length) {
     throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
   }
-  const scored = await scoreInput({ loaded, input, deadlineAt, only: scorer }, services);
+  const scored = await scoreInput({ loaded, input, deadlineAt, trace, only: scorer }, services);
   const { stageDigests = [] } = scored;
   // Stages that only one of the two had to run say nothing.
   const sameStages = (detector.stage_digests ?? []).every(

@@ -10,6 +10,7 @@ import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { Extraction } from '../clients/extractor-client.ts';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardServices } from './guard-services.ts';
 import { scoreStages } from './score-stages.ts';
 import { rowOf, type ValidInput } from './validate-input.ts';
@@ -23,6 +24,7 @@ export interface ScoreInput {
   readonly input: ValidInput;
   /** Instant of `Date.now()`. */
   readonly deadlineAt: number;
+  readonly trace: TraceContext;
   /** Scores with this implementation and no other. */
   readonly only?: Scorer;
 }
@@ -57,7 +59,7 @@ export interface ScoredInput {
  * @see NCCR, section 3.2 and figure 2
  */
 export async function scoreInput(
-  { loaded, input, deadlineAt, only }: ScoreInput,
+  { loaded, input, deadlineAt, trace, only }: ScoreInput,
   { noiseKey, extractor, detector }: Pick<GuardServices, 'noiseKey' | 'extractor' | 'detector'>,
 ): Promise<ScoredInput> {
   const { artefact, planDigest } = loaded;
@@ -68,7 +70,7 @@ export async function scoreInput(
   );
   const { sequential } = loaded;
   if (sequential !== undefined) {
-    const call = { loaded: { ...loaded, sequential }, input, selections, deadlineAt, only };
+    const call = { loaded: { ...loaded, sequential }, input, selections, deadlineAt, trace, only };
     return scoreStages(call, { noiseKey, extractor, detector });
   }
   const extraction = await extractor.extract({
@@ -80,6 +82,7 @@ export async function scoreInput(
     classes: artefact.model.classes,
     changeColumns: changeColumns(artefact.plan),
     deadlineAt,
+    trace,
   });
   const extractedAt = performance.now();
   const scores = await detector.score({

@@ -10,6 +10,7 @@ import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact, LoadedSequential } from '../clients/artefact-store.ts';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardServices } from './guard-services.ts';
 import { detectorTimeoutMsMax, type ScoredInput } from './score-input.ts';
 import { rowOf, type ValidInput } from './validate-input.ts';
@@ -22,6 +23,7 @@ export interface ScoreStages {
   readonly selections: readonly RowSelection[];
   /** Instant of `Date.now()`, of all stages together. */
   readonly deadlineAt: number;
+  readonly trace: TraceContext;
   readonly only: Scorer | undefined;
 }
 
@@ -132,7 +134,7 @@ async function runStages(
 
 /** Extracts what a stage adds, of those rows of which it is not there yet. */
 async function extractStage(
-  { loaded, input, selections, deadlineAt }: ScoreStages,
+  { loaded, input, selections, deadlineAt, trace }: ScoreStages,
   { noiseKey, extractor }: Services,
   { evidence, stage, open }: { evidence: Evidence; stage: number; open: readonly number[] },
 ): Promise<void> {
@@ -163,6 +165,7 @@ async function extractStage(
     classes: model.classes,
     changeColumns: columns,
     deadlineAt,
+    trace,
   });
   evidence.extractMs += performance.now() - startedAt;
   evidence.digests[stage] ??= compiledDigest;

@@ -1,5 +1,6 @@
 // What the application gives its routes: their types, their variables and what they are made of.
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
 import type { GuardServices } from '../guard/guard-services.ts';
@@ -10,6 +11,7 @@ export interface AppEnv {
   Variables: {
     requestId: string;
     trail: GuardTrail;
+    trace: TraceContext;
   };
 }
 

@@ -38,6 +38,7 @@ export function addGuardVerdictsRoute(app: App, { models, services }: RouteDepen
       body: await receiveBody(context),
       headers: context.req.raw.headers,
       requestId: context.get('requestId'),
+      trace: context.get('trace'),
       enforces: false,
     };
     trail.mode = model.mode;

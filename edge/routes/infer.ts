@@ -29,6 +29,7 @@ export function addInferRoutes(app: App, { models, services }: RouteDependencies
       body: await receiveBody(context),
       headers: context.req.raw.headers,
       requestId: context.get('requestId'),
+      trace: context.get('trace'),
       path,
       search: new URL(context.req.url).search,
     };

@@ -36,6 +36,7 @@ export function addMetadataRoutes(app: App, { models, services }: RouteDependenc
       headers: context.req.raw.headers,
       body: undefined,
       requestId: context.get('requestId'),
+      trace: context.get('trace'),
     });
   };
   const ready = async (context: Context<AppEnv>, name: string, version?: string) => {

@@ -50,7 +50,13 @@ export function addVerdictRoutes(app: App, { models, services }: RouteDependenci
     const body = await receiveBody(context);
     const entry = await findEntry(services.audit, context.req.param('id'));
     const model = findModel(models, entry.model);
-    const call = { recorded: entry.verdict, model, body, headers: context.req.raw.headers };
+    const call = {
+      recorded: entry.verdict,
+      model,
+      body,
+      headers: context.req.raw.headers,
+      trace: context.get('trace'),
+    };
     return context.json(await replayVerdict(call, services), 200);
   });
 }

@@ -16,6 +16,7 @@ const call: Omit<ExtractionCall, 'deadlineAt'> = {
   runs: 1 + 1,
   classes: 2,
   changeColumns: [{ quantity: 'change' }, { quantity: 'drift' }, { quantity: 'base' }],
+  trace: { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), flags: '01', state: undefined },
 };
 
 let worker: FixtureServer;

@@ -1,5 +1,6 @@
 // What the upstream is sent of a client's headers, where no HTTP server of the edge has filtered them before.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { receiveTrace } from '../../../edge/clients/trace-context.ts';
 import { upstreamClient } from '../../../edge/clients/upstream-client.ts';
 import { type FixtureServer, startFixtureServer } from '../../helpers/fixture-server.ts';
 
@@ -31,6 +32,7 @@ it('keeps the headers by which a body is read, whatever the connection header na
     headers,
     body,
     requestId: 'r',
+    trace: receiveTrace(headers),
   });
   expect(answer.status).toBe(200);
   const [received] = upstream.received;
