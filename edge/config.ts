@@ -6,8 +6,8 @@ import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
 import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBinding } from './bindings.ts';
 
-/** One protected model. */
-export interface GuardedModel {
+/** One protected model as the configuration names it: which it is, and the mode of version 0 of its policy. */
+export interface ConfiguredModel {
   readonly name: string;
   readonly mode: GuardMode;
   /** The version that the detector was made for, the only one that may be asked for by its number. */
@@ -23,7 +23,7 @@ export type ArtefactPublicKeyText = string | undefined;
 export interface EdgeConfig {
   readonly gpuWorker: { readonly url: URL; readonly token: string };
   readonly upstream: { readonly url: URL; readonly token: string | undefined; readonly timeoutMs: number };
-  readonly models: ReadonlyMap<string, GuardedModel>;
+  readonly models: ReadonlyMap<string, ConfiguredModel>;
   /** Bearer token that every caller must show; undefined where authentication is switched off. */
   readonly apiToken: string | undefined;
   /** Bearer token that scores and figures need; undefined where every caller may read them. */
@@ -161,7 +161,7 @@ const bindingsSchema = z
 export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
   const values = parseBindings(bindingsSchema, env);
   const models = values.GUARD_MODELS.map(
-    ({ name, mode, version, artefact }): GuardedModel => ({ name, mode, version, artefactKey: artefact }),
+    ({ name, mode, version, artefact }): ConfiguredModel => ({ name, mode, version, artefactKey: artefact }),
   );
   return {
     gpuWorker: { url: values.GPU_WORKER_URL, token: values.GPU_WORKER_TOKEN },

@@ -8,6 +8,7 @@ import { extractorClient } from './clients/extractor-client.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
 import type { EdgeConfig, JobHoldParams, WebhookConfig } from './config.ts';
+import { currentPolicies } from './guard/current-policies.ts';
 import { guardMetrics } from './guard/guard-metrics.ts';
 import type { RouteDependencies } from './routes/app-env.ts';
 import { jobObjects } from './screening/job-objects.ts';
@@ -34,6 +35,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
     apiToken: config.apiToken,
     operatorToken: config.operatorToken,
     services: {
+      policies: currentPolicies(),
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
       extractor: extractorClient(config.gpuWorker),

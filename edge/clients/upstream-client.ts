@@ -37,6 +37,8 @@ export interface ForwardCall {
   readonly body: Uint8Array | undefined;
   readonly requestId: string;
   readonly trace: TraceContext;
+  /** What the guard itself tells the upstream, by headers that no client can send. */
+  readonly guardHeaders?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The protected model's own server. */
@@ -63,11 +65,11 @@ export interface UpstreamOptions {
 export function upstreamClient({ url, token, passCredentials, timeoutMs }: UpstreamOptions): UpstreamClient {
   const base = url.href.replace(/\/$/, '');
   return {
-    async forward({ method, path, search, headers, body, requestId, trace }) {
+    async forward({ method, path, search, headers, body, requestId, trace, guardHeaders }) {
       const signal = AbortSignal.timeout(timeoutMs);
       const init: RequestInit = {
         method,
-        headers: forwardedHeaders(headers, { token, passCredentials, requestId, trace }),
+        headers: forwardedHeaders(headers, { token, passCredentials, requestId, trace, guardHeaders }),
         redirect: 'manual',
         signal,
         ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
@@ -94,7 +96,9 @@ function forwardedHeaders(
     passCredentials,
     requestId,
     trace,
-  }: Pick<UpstreamOptions, 'token' | 'passCredentials'> & Pick<ForwardCall, 'requestId' | 'trace'>,
+    guardHeaders = {},
+  }: Pick<UpstreamOptions, 'token' | 'passCredentials'> &
+    Pick<ForwardCall, 'requestId' | 'trace' | 'guardHeaders'>,
 ): Headers {
   const headers = withoutConnection(received);
   for (const name of received.keys()) if (overrideHeaders.test(name)) headers.delete(name);
@@ -108,6 +112,7 @@ function forwardedHeaders(
   for (const [name, value] of Object.entries(sendTrace(trace))) headers.set(name, value);
   // An answer that is compressed on the way would have to be unpacked here.
   headers.set('accept-encoding', 'identity');
+  for (const [name, value] of Object.entries(guardHeaders)) headers.set(name, value);
   return headers;
 }
 

@@ -1,12 +1,10 @@
 // Builds the verdict object, from scores and a threshold or from a failure.
-import type { GuardMode, RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
+import type { RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
 import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
+import type { GuardedModel } from './current-policies.ts';
 import { type Failure, failureRefuses } from './failure-policy.ts';
 import type { ScoredInput } from './score-input.ts';
-
-/** The only policy so far: one threshold, closed on every failure. */
-const policy = { id: 'default', version: 1 };
 
 /** MITRE ATLAS: Evade ML Model, Craft Adversarial Data. */
 const blockTaxonomy = ['AML.T0015', 'AML.T0043'];
@@ -18,7 +16,7 @@ export interface VerdictHead {
   readonly id: string;
   readonly requestId: string;
   readonly traceId: string | null;
-  readonly mode: GuardMode;
+  readonly model: GuardedModel;
   /** Whether a verdict can refuse this request: it cannot where only a verdict was asked for. */
   readonly enforces: boolean;
   readonly totalMs: number;
@@ -48,7 +46,7 @@ export function scoredVerdict(
   return {
     ...common(head),
     verdict: blocked ? 'block' : 'allow',
-    enforced: blocked && head.enforces && head.mode === 'enforce',
+    enforced: blocked && head.enforces && head.model.policy.mode === 'enforce',
     score: worst.score,
     ...describeThreshold(loaded),
     threshold: worst.threshold,
@@ -82,7 +80,7 @@ export function failedVerdict(
   return {
     ...common(head),
     verdict: failure.verdict,
-    enforced: head.enforces && failureRefuses(head.mode),
+    enforced: head.enforces && failureRefuses(head.model.policy, failure.report.class),
     score: null,
     ...describeThreshold(loaded),
     reasons: [`failure.${failure.report.class}`],
@@ -97,8 +95,15 @@ export function failedVerdict(
   };
 }
 
-function common({ id, requestId, traceId, mode }: VerdictHead) {
-  return { id, request_id: requestId, at: new Date().toISOString(), mode, policy, trace_id: traceId };
+function common({ id, requestId, traceId, model }: VerdictHead) {
+  return {
+    id,
+    request_id: requestId,
+    at: new Date().toISOString(),
+    mode: model.policy.mode,
+    policy: { id: model.name, version: model.policyVersion },
+    trace_id: traceId,
+  };
 }
 
 function describeThreshold(loaded: LoadedArtefact | undefined) {

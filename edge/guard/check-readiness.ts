@@ -2,7 +2,7 @@
 import { asGuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
-import type { GuardedModel } from '../config.ts';
+import type { GuardedModel } from './current-policies.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
 
@@ -19,13 +19,13 @@ export interface Readiness {
 
 /** Checks every given model; one in mode off needs nothing and is ready. */
 export async function checkReadiness(
-  models: Iterable<GuardedModel>,
+  models: readonly GuardedModel[],
   services: GuardServices,
 ): Promise<Readiness> {
   const missing: string[] = [];
   const degraded: string[] = [];
-  const checks = Array.from(models)
-    .filter(({ mode }) => mode !== 'off')
+  const checks = models
+    .filter(({ policy }) => policy.mode !== 'off')
     .map(async (model) => {
       try {
         const scorer = await checkModel(model, services);

@@ -1,5 +1,6 @@
 // What a failure means: which class it is, and that it is never a pass where the guard enforces.
-import type { FailureClass, GuardMode, Verdict, VerdictKind } from '../../shared/contracts/verdict.ts';
+import type { Policy } from '../../shared/contracts/policy.ts';
+import type { FailureClass, Verdict, VerdictKind } from '../../shared/contracts/verdict.ts';
 import { asGuardError, type ErrorCode, GuardError } from '../../shared/errors.ts';
 
 /** Errors of the input and of the guard's neighbours; every other code is a fault of the guard itself. */
@@ -35,9 +36,9 @@ export function failureOf(thrown: unknown): Failure {
   };
 }
 
-/** Whether a failure refuses the request: closed for every class where the guard enforces, without effect elsewhere. */
-export function failureRefuses(mode: GuardMode): boolean {
-  return mode === 'enforce';
+/** Whether a failure refuses the request: as the policy says of its class where the guard enforces, nowhere else. */
+export function failureRefuses({ mode, failures }: Policy, failure: FailureClass): boolean {
+  return mode === 'enforce' && failures[failure] === 'refuse';
 }
 
 /** The answer to a blocked input. It names no score: that would tell an attacker how far the next attempt has to go. */

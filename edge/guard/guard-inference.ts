@@ -1,8 +1,8 @@
 // The control flow of one guarded request: look on, or look first and then forward or refuse.
-import type { GuardMode, VerdictKind } from '../../shared/contracts/verdict.ts';
+import type { GuardMode, Verdict, VerdictKind } from '../../shared/contracts/verdict.ts';
 import type { WaitUntil } from '../bindings.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import type { GuardedModel } from '../config.ts';
+import type { GuardedModel } from './current-policies.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { judgeInput } from './judge-input.ts';
@@ -40,16 +40,26 @@ export async function guardInference(
   { services, trail, waitUntil }: { services: GuardServices; trail: GuardTrail; waitUntil: WaitUntil },
 ): Promise<Response> {
   const { model, body, headers, requestId, trace, path, search } = request;
-  const forward = () =>
-    services.upstream.forward({ method: 'POST', path, search, headers, body, requestId, trace });
-  trail.mode = model.mode;
-  if (model.mode === 'off') {
+  const forward = (guardHeaders: Readonly<Record<string, string>> = {}) =>
+    services.upstream.forward({
+      method: 'POST',
+      path,
+      search,
+      headers,
+      body,
+      requestId,
+      trace,
+      guardHeaders,
+    });
+  const { mode, reveal } = model.policy;
+  trail.mode = mode;
+  if (mode === 'off') {
     services.metrics.requests.inc({ model: model.name, mode: 'off', verdict: 'not_scored' });
     return forward();
   }
   const judged = { verdictId: verdictId(), model, body, headers, requestId, trace, enforces: true };
   trail.verdictId = judged.verdictId;
-  if (model.mode === 'shadow') {
+  if (mode === 'shadow') {
     const forwarded = forward();
     // The scoring waits until the model has answered, so that it takes nothing from the answer's time.
     const scoring = Promise.allSettled([forwarded])
@@ -59,9 +69,16 @@ export async function guardInference(
     return forwarded;
   }
   const judgement = await judgeInput(judged, services);
-  trail.verdict = judgement.verdict.verdict;
+  const { verdict, error } = judgement;
+  if (reveal !== 'nothing') trail.verdict = verdict.verdict;
   waitUntil(recordVerdict(judgement, judged, services));
-  if (judgement.error !== undefined) throw judgement.error;
-  if (judgement.verdict.verdict !== 'allow') throw blockedError();
-  return forward();
+  if (verdict.verdict === 'block') throw blockedError();
+  if (verdict.enforced) throw error ?? blockedError();
+  return forward(upstreamHeaders(verdict));
+}
+
+/** What the upstream alone is told: that it gets an input that nobody could judge, or one that was flagged. */
+function upstreamHeaders({ verdict, failure }: Verdict): Record<string, string> {
+  if (failure !== null) return { 'x-guard-failure-mode-allowed': 'true' };
+  return verdict === 'flag' ? { 'x-guard-verdict': verdict } : {};
 }

@@ -5,10 +5,12 @@ import type { AuditStore } from '../clients/audit-store.ts';
 import type { DetectorClient } from '../clients/detector-client.ts';
 import type { ExtractorClient } from '../clients/extractor-client.ts';
 import type { UpstreamClient } from '../clients/upstream-client.ts';
+import type { CurrentPolicies } from './current-policies.ts';
 import type { GuardMetrics } from './guard-metrics.ts';
 
 /** Everything that a guarded request needs beside itself. */
 export interface GuardServices {
+  readonly policies: CurrentPolicies;
   readonly noiseKey: NoiseKey;
   readonly artefacts: ArtefactStore;
   readonly extractor: ExtractorClient;
@@ -16,6 +18,6 @@ export interface GuardServices {
   readonly upstream: UpstreamClient;
   readonly audit: AuditStore;
   readonly metrics: GuardMetrics;
-  /** Time that a verdict may take. */
+  /** Time that a verdict may take where the policy names none. */
   readonly guardTimeoutMs: number;
 }

@@ -4,8 +4,8 @@ import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import type { GuardedModel } from '../config.ts';
 import { failedVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
+import type { GuardedModel } from './current-policies.ts';
 import { failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { scoreInput } from './score-input.ts';
@@ -34,13 +34,13 @@ export interface Judgement {
 export async function judgeInput(request: JudgedRequest, services: GuardServices): Promise<Judgement> {
   const { model } = request;
   const startedAt = performance.now();
-  const deadlineAt = Date.now() + services.guardTimeoutMs;
+  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
   const noiseKeyId = services.noiseKey.id;
   const head = (): VerdictHead => ({
     id: request.verdictId,
     requestId: request.requestId,
     traceId: request.trace.traceId,
-    mode: model.mode,
+    model,
     enforces: request.enforces,
     totalMs: performance.now() - startedAt,
   });
@@ -73,7 +73,10 @@ export async function judgeInput(request: JudgedRequest, services: GuardServices
  * @throws GuardError `detector_unavailable` where it has none, or one of another name; `deadline_exceeded`
  */
 export async function loadDetector(
-  { model, deadlineAt }: { readonly model: GuardedModel; readonly deadlineAt: number },
+  {
+    model,
+    deadlineAt,
+  }: { readonly model: Pick<GuardedModel, 'name' | 'artefactKey'>; readonly deadlineAt: number },
   { artefacts, metrics }: Pick<GuardServices, 'artefacts' | 'metrics'>,
 ): Promise<LoadedArtefact> {
   if (model.artefactKey === undefined) {

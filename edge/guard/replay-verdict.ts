@@ -4,7 +4,7 @@ import { scorers, type Verdict } from '../../shared/contracts/verdict.ts';
 import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import type { GuardedModel } from '../config.ts';
+import type { GuardedModel } from './current-policies.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
 import { scoreInput } from './score-input.ts';
@@ -50,7 +50,7 @@ export async function replayVerdict(
   if (detector.noise_key_id !== services.noiseKey.id) {
     throw new GuardError('conflict', 'the verdict was made with another noise key');
   }
-  const deadlineAt = Date.now() + services.guardTimeoutMs;
+  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
   const loaded = await loadDetector({ model, deadlineAt }, services);
   if (loaded.digest !== detector.artefact) {
     throw new GuardError('conflict', 'the verdict was made with another detector artefact');

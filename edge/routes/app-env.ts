@@ -1,7 +1,7 @@
 // What the application gives its routes: their types, their variables and what they are made of.
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { TraceContext } from '../clients/trace-context.ts';
-import type { GuardedModel } from '../config.ts';
+import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
 import type { GuardServices } from '../guard/guard-services.ts';
 import type { ScreeningServices } from '../screening/screening-services.ts';
@@ -20,7 +20,7 @@ export type App = OpenAPIHono<AppEnv>;
 
 /** What the routes are given. */
 export interface RouteDependencies {
-  readonly models: ReadonlyMap<string, GuardedModel>;
+  readonly models: ReadonlyMap<string, ConfiguredModel>;
   readonly services: GuardServices;
   readonly screening: ScreeningServices;
 }

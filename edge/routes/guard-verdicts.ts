@@ -12,7 +12,8 @@ import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { findModel, receiveBody } from './receive-body.ts';
 
 /** Adds the route. An input that cannot be scored is answered as a problem: nothing but a verdict may read as one. */
-export function addGuardVerdictsRoute(app: App, { models, services }: RouteDependencies): void {
+export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies): void {
+  const { services } = dependencies;
   app.openAPIRegistry.registerPath(
     createRoute({
       method: 'post',
@@ -30,7 +31,7 @@ export function addGuardVerdictsRoute(app: App, { models, services }: RouteDepen
   app.post('/v1/guard/verdicts', async (context) => {
     const name = context.req.query('model');
     if (name === undefined) throw new GuardError('malformed_request', 'the query names no model');
-    const model = findModel(models, name);
+    const model = await findModel(context, dependencies, name);
     const trail = context.get('trail');
     const judged = {
       verdictId: verdictId(),
@@ -41,7 +42,7 @@ export function addGuardVerdictsRoute(app: App, { models, services }: RouteDepen
       trace: context.get('trace'),
       enforces: false,
     };
-    trail.mode = model.mode;
+    trail.mode = model.policy.mode;
     trail.verdictId = judged.verdictId;
     const judgement = await judgeInput(judged, services);
     context.executionCtx.waitUntil(recordVerdict(judgement, judged, services));

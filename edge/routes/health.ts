@@ -2,6 +2,7 @@
 
 import { createRoute } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { WaitUntil } from '../bindings.ts';
 import { checkReadiness, type Readiness } from '../guard/check-readiness.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 
@@ -17,7 +18,13 @@ export function addHealthRoutes(app: App, { models, services }: RouteDependencie
     const responses = { 200: { description: 'The edge runs.' } };
     app.openapi(createRoute({ method: 'get', path, responses }), (context) => context.body(null, 200));
   }
-  const readiness = recentReadiness(() => checkReadiness(models.values(), services));
+  const readiness = recentReadiness(async (waitUntil) => {
+    const configured = Array.from(models.values());
+    return checkReadiness(
+      await Promise.all(configured.map((model) => services.policies.guarded(model, waitUntil))),
+      services,
+    );
+  });
   for (const path of readyPaths) {
     const responses = {
       200: {
@@ -26,7 +33,7 @@ export function addHealthRoutes(app: App, { models, services }: RouteDependencie
       400: { description: 'Some cannot; x-guard-not-ready names them and why.' },
     };
     app.openapi(createRoute({ method: 'get', path, responses }), async (context) =>
-      answerReadiness(context, await readiness()),
+      answerReadiness(context, await readiness((work) => context.executionCtx.waitUntil(work))),
     );
   }
 }
@@ -40,15 +47,17 @@ export function answerReadiness(context: Context<AppEnv>, { missing, degraded }:
 }
 
 /** Checks anew where the last check began a while ago; until that one has ended, what was found before it still counts. */
-function recentReadiness(check: () => Promise<Readiness>): () => Promise<Readiness> {
+function recentReadiness(
+  check: (waitUntil: WaitUntil) => Promise<Readiness>,
+): (waitUntil: WaitUntil) => Promise<Readiness> {
   // Values, not promises: a promise of one request must not be awaited by another that outlives it.
   let checkedAt = Number.NEGATIVE_INFINITY;
   let found: Readiness | undefined;
-  return async () => {
+  return async (waitUntil) => {
     const now = Date.now();
     if (found !== undefined && now - checkedAt < readinessAgeMs) return found;
     checkedAt = now;
-    found = await check();
+    found = await check(waitUntil);
     return found;
   };
 }

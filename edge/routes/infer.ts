@@ -20,9 +20,10 @@ export const inferenceBody = {
 };
 
 /** Adds the inference routes, with and without a version. */
-export function addInferRoutes(app: App, { models, services }: RouteDependencies): void {
+export function addInferRoutes(app: App, dependencies: RouteDependencies): void {
+  const { services } = dependencies;
   const infer = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const model = findModel(models, name);
+    const model = await findModel(context, dependencies, name);
     const path = `${modelPath(model, version)}/infer`;
     const request = {
       model,

@@ -8,13 +8,14 @@ import { checkReadiness } from '../guard/check-readiness.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { answerReadiness } from './health.ts';
 import { problemAnswers } from './problem-answers.ts';
-import { findModel, modelPath } from './receive-body.ts';
+import { configuredModel, findModel, modelPath } from './receive-body.ts';
 
 const modelParams = z.object({ model: z.string() });
 const versionParams = modelParams.extend({ version: z.string() });
 
 /** Adds the metadata routes. */
-export function addMetadataRoutes(app: App, { models, services }: RouteDependencies): void {
+export function addMetadataRoutes(app: App, dependencies: RouteDependencies): void {
+  const { models, services } = dependencies;
   const serverRoute = createRoute({
     method: 'get',
     path: '/v2',
@@ -28,7 +29,7 @@ export function addMetadataRoutes(app: App, { models, services }: RouteDependenc
   });
 
   const describe = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const path = modelPath(findModel(models, name), version);
+    const path = modelPath(configuredModel(models, name), version);
     return services.upstream.forward({
       method: 'GET',
       path,
@@ -40,7 +41,7 @@ export function addMetadataRoutes(app: App, { models, services }: RouteDependenc
     });
   };
   const ready = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const model = findModel(models, name);
+    const model = await findModel(context, dependencies, name);
     modelPath(model, version);
     return answerReadiness(context, await checkReadiness([model], services));
   };

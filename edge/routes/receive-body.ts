@@ -4,14 +4,28 @@ import type { Context } from 'hono';
 import { GuardError } from '../../shared/errors.ts';
 import { bodyBytesMax } from '../../shared/limits.ts';
 import { readBounded } from '../clients/read-bounded.ts';
-import type { GuardedModel } from '../config.ts';
-import type { AppEnv } from './app-env.ts';
+import type { ConfiguredModel } from '../config.ts';
+import type { GuardedModel } from '../guard/current-policies.ts';
+import type { AppEnv, RouteDependencies } from './app-env.ts';
 
 /** What is read of a body that is too large, so that its sender gets to read the refusal. */
 const discardedBytesMax = 3 * bodyBytesMax;
 
+/**
+ * The model of a name under the policy of the moment.
+ * @throws GuardError `unknown_model`
+ */
+export async function findModel(
+  context: Context<AppEnv>,
+  { models, services }: Pick<RouteDependencies, 'models' | 'services'>,
+  name: string,
+): Promise<GuardedModel> {
+  const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
+  return services.policies.guarded(configuredModel(models, name), waitUntil);
+}
+
 /** @throws GuardError `unknown_model` */
-export function findModel(models: ReadonlyMap<string, GuardedModel>, name: string): GuardedModel {
+export function configuredModel(models: RouteDependencies['models'], name: string): ConfiguredModel {
   const model = models.get(name);
   if (model === undefined) throw new GuardError('unknown_model', 'there is no model of this name');
   return model;
@@ -21,7 +35,10 @@ export function findModel(models: ReadonlyMap<string, GuardedModel>, name: strin
  * Path of a model on the upstream, built from what was checked and not from what was sent.
  * @throws GuardError `unknown_model` where the version is not the one that is configured
  */
-export function modelPath(model: GuardedModel, version: string | undefined): string {
+export function modelPath(
+  model: Pick<ConfiguredModel, 'name' | 'version'>,
+  version: string | undefined,
+): string {
   const { name } = model;
   if (version === undefined) return `v2/models/${name}`;
   // The detector was made for one version: it says nothing of the others.

@@ -17,7 +17,7 @@ import type { ScreeningServices } from '../screening/screening-services.ts';
 import { removeJob, takeOver } from '../screening/take-over.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { problemAnswers } from './problem-answers.ts';
-import { findModel, receiveBody } from './receive-body.ts';
+import { configuredModel, receiveBody } from './receive-body.ts';
 
 export const jobParams = z.object({ id: z.string() });
 
@@ -41,7 +41,7 @@ export function addScreeningRoutes(app: App, { models, screening }: RouteDepende
   app.post('/v1/screenings', async (context) => {
     const idempotencyKey = readIdempotencyKey(context);
     const request = readScreeningRequest(parseJson(await receiveBody(context)));
-    findModel(models, request.model);
+    configuredModel(models, request.model);
     if (request.webhook !== undefined) requireWebhook(request.webhook, screening);
     const job = await createJob(jobs, { idempotencyKey, request });
     const location = `/v1/screenings/${job.id}`;

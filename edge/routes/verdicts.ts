@@ -14,7 +14,8 @@ import { findModel, receiveBody } from './receive-body.ts';
 const params = z.object({ id: z.string() });
 
 /** Adds the routes of the audit. */
-export function addVerdictRoutes(app: App, { models, services }: RouteDependencies): void {
+export function addVerdictRoutes(app: App, dependencies: RouteDependencies): void {
+  const { services } = dependencies;
   const readRoute = createRoute({
     method: 'get',
     path: '/v1/verdicts/{id}',
@@ -49,7 +50,7 @@ export function addVerdictRoutes(app: App, { models, services }: RouteDependenci
   app.post('/v1/verdicts/:id/replay', async (context) => {
     const body = await receiveBody(context);
     const entry = await findEntry(services.audit, context.req.param('id'));
-    const model = findModel(models, entry.model);
+    const model = await findModel(context, dependencies, entry.model);
     const call = {
       recorded: entry.verdict,
       model,

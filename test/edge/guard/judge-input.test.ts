@@ -5,7 +5,7 @@ import { artefactStore } from '../../../edge/clients/artefact-store.ts';
 import { guardMetrics } from '../../../edge/guard/guard-metrics.ts';
 import { loadDetector } from '../../../edge/guard/judge-input.ts';
 
-const model = { name: 'm', mode: 'enforce', version: undefined, artefactKey: 'detectors/m.json' } as const;
+const model = { name: 'm', artefactKey: 'detectors/m.json' };
 
 async function load(bucket: R2Binding, waitMs: number): Promise<unknown> {
   const services = {
