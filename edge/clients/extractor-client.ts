@@ -11,7 +11,7 @@ import {
   type Parameters,
 } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
+import type { NamedTensor } from '../../shared/maths/tensor.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { readResponse } from '../../shared/oip/read-message.ts';
@@ -24,6 +24,7 @@ import {
   parseReply,
   type WorkerAnswer,
 } from './ask-gpu-worker.ts';
+import { noiseTensors } from './noise-tensors.ts';
 import { sendTrace, type TraceContext } from './trace-context.ts';
 
 /** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
@@ -86,8 +87,11 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
   return {
     async extract(call) {
       const remainingMs = call.deadlineAt - Date.now();
+      const { inputs, shape, selections } = call;
+      const input: NamedTensor = { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs };
       // The unit of Triton's own parameter is microseconds.
-      const message = writeBinaryRequest(requestTensors(call), { timeout: Math.max(1, remainingMs) * 1000 });
+      const timeout = Math.max(1, remainingMs) * 1000;
+      const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
       const answer = await askWorker(`${modelUrl(call.expected)}/infer`, {
         deadlineAt: call.deadlineAt,
         init: {
@@ -107,20 +111,6 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
       checkIdentity(metadata.data.parameters ?? {}, expected);
     },
   };
-}
-
-function requestTensors({ inputs, shape, selections }: ExtractionCall): NamedTensor[] {
-  const input: NamedTensor = { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs };
-  const noiseShape = [selections.length, selections[0].rows.length];
-  // A compiled graph without noise has no such inputs, and refuses them.
-  if (noiseShape[1] === 0) return [input];
-  const rows = selections.flatMap((selection) => selection.rows);
-  const signs = Float32Array.from(selections.flatMap((selection) => selection.signs));
-  return [
-    input,
-    { name: compiledTensors.noiseRows, ...int64Tensor(rows, noiseShape) },
-    { name: compiledTensors.noiseSigns, datatype: 'FP32', shape: noiseShape, data: signs },
-  ];
 }
 
 function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {

@@ -9,7 +9,7 @@ import {
 } from '../../shared/contracts/inference.ts';
 import { screeningModes, screeningVersion } from '../../shared/contracts/screening.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { int64Tensor, type NamedTensor } from '../../shared/maths/tensor.ts';
+import type { NamedTensor } from '../../shared/maths/tensor.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import type { ByteTensor } from '../../shared/oip/byte-elements.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
@@ -17,6 +17,7 @@ import { readResponse } from '../../shared/oip/read-message.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
 import type { ImageShape } from '../../shared/uploads/upload.ts';
 import { askWorker, badReply, floatOutput, folderUrl, parseReply } from './ask-gpu-worker.ts';
+import { noiseTensors } from './noise-tensors.ts';
 
 /** The graph for screening a model, settled once a job: another one would give other vectors. */
 export const screeningGraphSchema = z.strictObject({
@@ -82,9 +83,10 @@ export function screeningExtractor({ url, token }: { url: URL; token: string }):
     },
 
     async extract(call) {
-      const { graph, examples, firstRow, deadlineAt } = call;
+      const { graph, examples, firstRow, selections, deadlineAt } = call;
       const timeout = Math.max(1, deadlineAt - Date.now()) * 1000;
-      const message = writeBinaryRequest(requestTensors(call), { timeout });
+      const input = { name: compiledTensors.input, ...examples };
+      const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
       const headers = { ...message.headers, authorization };
       const init = { method: 'POST', headers, body: message.body };
       const asked = askWorker(`${modelUrl(graph.model)}/infer`, { deadlineAt, init, refusals: true });
@@ -102,19 +104,6 @@ export function screeningExtractor({ url, token }: { url: URL; token: string }):
       return { logits: ownLogits(all, graph), vectors };
     },
   };
-}
-
-function requestTensors({ examples, selections }: ScreeningCall): (NamedTensor | ByteTensor)[] {
-  const input = { name: compiledTensors.input, ...examples };
-  const noiseShape = [selections.length, selections[0].rows.length];
-  if (noiseShape[1] === 0) return [input];
-  const rows = selections.flatMap((selection) => selection.rows);
-  const signs = Float32Array.from(selections.flatMap((selection) => selection.signs));
-  return [
-    input,
-    { name: compiledTensors.noiseRows, ...int64Tensor(rows, noiseShape) },
-    { name: compiledTensors.noiseSigns, datatype: 'FP32', shape: noiseShape, data: signs },
-  ];
 }
 
 /** Says of a refused example which row of the data set it is: the gpu-worker counts within the request. */
