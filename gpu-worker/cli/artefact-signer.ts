@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import { importArtefactPublicKey, signArtefact } from '../../shared/detector/artefact-signature.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { readInput } from './options.ts';
+import { readInput } from './read-file.ts';
 import { writeWhole } from './write-file.ts';
 
 /** Where the keys of a signature lie, as options spell it. */

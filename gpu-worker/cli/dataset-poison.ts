@@ -1,18 +1,13 @@
 // `nccr-guard dataset poison`: a data set and a recipe in, a copy with a known backdoor out, to test screening with.
 import { Command } from 'commander';
-import { type PoisonRecipe, poisonRecipeSchema, triggerNames } from '../../shared/contracts/poison-recipe.ts';
+import { type PoisonRecipe, poisonRecipeSchema } from '../../shared/contracts/poison-recipe.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { int64Tensor, type Tensor } from '../../shared/maths/tensor.ts';
 import { arrayOfInputs, type Layout } from '../datasets/image-array.ts';
 import { writeNpz } from '../datasets/npz.ts';
 import { type PoisonedDataset, poisonDataset } from '../triggers/poison-dataset.ts';
-import {
-  addDatasetOptions,
-  type DatasetOptions,
-  datasetOfOptions,
-  numberPair,
-  readInput,
-} from './options.ts';
+import { addDatasetOptions, type DatasetOptions, datasetOfOptions, numberPair } from './options.ts';
+import { readJson } from './read-file.ts';
 import { requireOther, requireWritable, writeWhole } from './write-file.ts';
 
 interface PoisonOptions extends DatasetOptions {
@@ -40,7 +35,7 @@ export function datasetPoisonCommand(): Command {
 
 async function run(options: PoisonOptions): Promise<void> {
   const { out, range, layout = 'nchw' } = options;
-  const recipe = await readRecipe(options.recipe);
+  const recipe = await readJson(options.recipe, poisonRecipeSchema, 'invalid_config');
   await requireWritable(out);
   await requireOther([out], [options.dataset.slice(options.dataset.indexOf(':') + 1)]);
   const dataset = await datasetOfOptions(options);
@@ -89,20 +84,4 @@ function report({
     `planted ${trigger} in ${counts.planted} of ${images} images; class ${target} has ${counts.planted} of them and ${counts.clean_in_target} clean ones`,
   );
   console.log(`wrote ${out}`);
-}
-
-async function readRecipe(path: string): Promise<PoisonRecipe> {
-  const text = (await readInput(path)).toString('utf8');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new GuardError('invalid_config', `${path} is not JSON`, { cause });
-  }
-  const parsed = poisonRecipeSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const place = issue.path.join('.');
-  const reason = place === 'trigger' ? `none of ${triggerNames.join(', ')}` : issue.message;
-  throw new GuardError('invalid_config', `${path}: ${place === '' ? '' : `${place}: `}${reason}`);
 }

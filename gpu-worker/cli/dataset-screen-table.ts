@@ -20,8 +20,9 @@ import { type OwnMethod, ownMethods, settingsInWords } from '../evaluate/screeni
 import { screeningTablePage } from '../evaluate/screening-table-page.ts';
 import { screeningTableText } from '../evaluate/screening-table-text.ts';
 import { keptRow } from './kept-rows.ts';
-import { collect, datasetOfOptions, oneOf, positiveInteger, rate, readInput } from './options.ts';
+import { collect, datasetOfOptions, oneOf, positiveInteger, rate } from './options.ts';
 import { type ProgressDisplay, progressDisplay } from './progress.ts';
+import { readInput, readJson } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 /** Revision of what a row says: rows of another one are made again. */
@@ -189,20 +190,9 @@ function nameOf({ name, set }: SetEntry): string {
 
 /** @throws GuardError `invalid_config` where it is no such list, or a set that is asked for is not in it */
 async function readManifest(path: string, only: readonly string[] | undefined): Promise<SetEntry[]> {
-  const text = (await readInput(path)).toString('utf8');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new GuardError('invalid_config', `${path} is not JSON`, { cause });
-  }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new GuardError('invalid_config', `${path}: ${issue.path.join('.')}: ${issue.message}`);
-  }
+  const { sets } = await readJson(path, manifestSchema, 'invalid_config');
   const folder = dirname(path);
-  const entries = parsed.data.sets.map((entry) => ({
+  const entries = sets.map((entry) => ({
     ...entry,
     model: resolve(folder, entry.model),
     set: resolve(folder, entry.set),

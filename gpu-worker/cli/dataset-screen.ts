@@ -16,8 +16,9 @@ import { cleanCopy, copySuffixes } from '../screening/clean-copy.ts';
 import { exampleExtractor } from '../screening/example-extractor.ts';
 import { type ScreenUploadOptions, screenUpload, suspectRows } from '../screening/screen-upload.ts';
 import { readNoiseKey } from './noise-key-file.ts';
-import { numberPair, oneOf, readInput, seedNumber } from './options.ts';
+import { numberPair, oneOf, seedNumber } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { screeningSummary, screeningText } from './screening-text.ts';
 import { requireOther, requireWritable, writeWhole } from './write-file.ts';
 

@@ -14,10 +14,10 @@ import {
   datasetOfOptions,
   positiveInteger,
   readArtefact,
-  readInput,
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 interface AttackOptions extends DatasetOptions {

@@ -27,10 +27,10 @@ import {
   positiveInteger,
   positiveNumber,
   rate,
-  readInput,
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { selectionText } from './selection-text.ts';
 import { sequentialSummary, sequentialText } from './sequential-text.ts';
 import { requireWritable, writeWhole } from './write-file.ts';

@@ -16,9 +16,9 @@ import {
   positiveInteger,
   positiveNumber,
   readArtefact,
-  readInput,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 interface EvaluateOptions {

@@ -28,10 +28,10 @@ import {
   oneOf,
   positiveInteger,
   positiveNumber,
-  readInput,
   risingNumbers,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 interface TableCommandOptions extends DatasetOptions {

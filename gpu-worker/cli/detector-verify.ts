@@ -6,7 +6,8 @@ import {
   verifyArtefact,
 } from '../../shared/detector/artefact-signature.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
-import { readArtefact, readInput } from './options.ts';
+import { readArtefact } from './options.ts';
+import { readInput } from './read-file.ts';
 
 interface VerifyOptions {
   readonly publicKey: string;

@@ -16,14 +16,8 @@ import { buildOn } from '../onnx/graph.ts';
 import { modelInput } from '../onnx/model-ends.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { openNoiseKeyFile } from './noise-key-file.ts';
-import {
-  addPlanOptions,
-  oneOf,
-  type PlanOptions,
-  planOfOptions,
-  readArtefact,
-  readInput,
-} from './options.ts';
+import { addPlanOptions, oneOf, type PlanOptions, planOfOptions, readArtefact } from './options.ts';
+import { readInput } from './read-file.ts';
 import { writeWhole } from './write-file.ts';
 
 interface CompileOptions extends PlanOptions {

@@ -17,9 +17,9 @@ import {
   oneOf,
   positiveInteger,
   positiveNumber,
-  readInput,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
+import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
 interface TrainOptions extends DatasetOptions {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import type { ExtractionPlan } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { importNoiseKeyHex, type NoiseKey, noiseKeyBytes } from '../../shared/noise/noise-key.ts';
-import { readInput } from './options.ts';
+import { readInput } from './read-file.ts';
 import { writeWhole } from './write-file.ts';
 
 /** A key, and its file: not yet written where the key was made just now. */

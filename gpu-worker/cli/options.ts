@@ -1,5 +1,4 @@
 // Options that several commands share: how they are spelt, parsed and refused.
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
   type DetectorArtefact,
@@ -29,6 +28,7 @@ import {
 import { loadIdxFolder } from '../datasets/idx.ts';
 import { type Layout, layouts } from '../datasets/image-array.ts';
 import { drawDigits } from '../datasets/synthetic-digits.ts';
+import { readJson } from './read-file.ts';
 
 /** How inputs are perturbed, as options spell it. */
 export interface PlanOptions {
@@ -199,32 +199,8 @@ export async function foreignOfOptions(
  * Reads a detector artefact from a file.
  * @throws GuardError `invalid_artefact` where it is none
  */
-export async function readArtefact(path: string): Promise<DetectorArtefact> {
-  const text = (await readInput(path)).toString('utf8');
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new GuardError('invalid_artefact', `${path} is not JSON`, { cause });
-  }
-  const parsed = detectorArtefactSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new GuardError('invalid_artefact', `${path}: ${issue.path.join('.')}: ${issue.message}`);
-}
-
-/**
- * Reads a file that the command line names.
- * @throws GuardError `not_found` where it cannot be read
- */
-export async function readInput(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const reason =
-      (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(cause);
-    throw new GuardError('not_found', `${path}: ${reason}`, { cause });
-  }
+export function readArtefact(path: string): Promise<DetectorArtefact> {
+  return readJson(path, detectorArtefactSchema, 'invalid_artefact');
 }
 
 /** Parses a whole number of at least 1. */

@@ -62,35 +62,41 @@ const plantingShape = {
   clean_label: z.boolean(),
 };
 
+/** The triggers that a recipe may name. */
+export const triggerNames = ['badnets', 'blended', 'sig', 'refool'] as const;
+
 /** How a data set is poisoned. */
-export const poisonRecipeSchema = z.discriminatedUnion('trigger', [
-  z.strictObject({
-    trigger: z.literal('badnets'),
-    parameters: badnetsParametersSchema,
-    ...plantingShape,
-  }),
-  z.strictObject({
-    trigger: z.literal('blended'),
-    parameters: blendedParametersSchema,
-    ...plantingShape,
-  }),
-  z.strictObject({
-    trigger: z.literal('sig'),
-    parameters: sigParametersSchema,
-    ...plantingShape,
-  }),
-  z.strictObject({
-    trigger: z.literal('refool'),
-    parameters: refoolParametersSchema,
-    ...plantingShape,
-  }),
-]);
+export const poisonRecipeSchema = z.discriminatedUnion(
+  'trigger',
+  [
+    z.strictObject({
+      trigger: z.literal('badnets'),
+      parameters: badnetsParametersSchema,
+      ...plantingShape,
+    }),
+    z.strictObject({
+      trigger: z.literal('blended'),
+      parameters: blendedParametersSchema,
+      ...plantingShape,
+    }),
+    z.strictObject({
+      trigger: z.literal('sig'),
+      parameters: sigParametersSchema,
+      ...plantingShape,
+    }),
+    z.strictObject({
+      trigger: z.literal('refool'),
+      parameters: refoolParametersSchema,
+      ...plantingShape,
+    }),
+  ],
+  {
+    error: ({ code }) => (code === 'invalid_union' ? `none of ${triggerNames.join(', ')}` : undefined),
+  },
+);
 
 export type PoisonRecipe = z.infer<typeof poisonRecipeSchema>;
 export type BadnetsParameters = z.infer<typeof badnetsParametersSchema>;
 export type BlendedParameters = z.infer<typeof blendedParametersSchema>;
 export type SigParameters = z.infer<typeof sigParametersSchema>;
 export type RefoolParameters = z.infer<typeof refoolParametersSchema>;
-
-/** The triggers that a recipe may name. */
-export const triggerNames: readonly PoisonRecipe['trigger'][] = ['badnets', 'blended', 'sig', 'refool'];
