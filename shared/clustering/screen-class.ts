@@ -2,9 +2,7 @@
 import { assertShape } from '../assert.ts';
 import type { ClassVerdict, ScreeningRule } from '../contracts/screening.ts';
 import { GuardError } from '../errors.ts';
-import { leadingAxes, momentsOf, type Projection, project } from '../maths/pca.ts';
-import { clusterSeparation } from './cluster-separation.ts';
-import { kMeans } from './k-means.ts';
+import { type PartedClass, partClass, partFirstComponent } from './part-class.ts';
 import { requireLabel, requireRunnersUp, runnerUpEntropies } from './runner-up.ts';
 import { type Silhouette, silhouette } from './silhouette.ts';
 
@@ -25,8 +23,6 @@ export const screeningRule: ScreeningRule = {
   direction_share_min: 0.15,
   direction_entropy_min: 0.5,
 };
-/** Principal components that are clustered, as in Activation Clustering (Chen et al. 2018, section 4, with its later code's 10). */
-const componentsMax = 10;
 
 /** The examples of one class. */
 export interface ClassExamples {
@@ -77,33 +73,42 @@ export function screenClass(examples: ClassExamples, options: ScreenClassOptions
   const count = rows.length;
   if (count < rule.examples_min) return { verdict: { verdict: 'too_small', label, examples: count } };
 
-  const points = project(vectors, whitenedAxes(vectors, whitening));
-  const components = points.length / count;
   const classSeed = seed + Math.imul(label + 1, 0x9e3779b1);
-  const partition = kMeans({ points, dimensions: components, k: 2, seed: classSeed });
-  const { clusters, sizes } = partition;
-  const { separation, positions } = clusterSeparation(points, partition);
-  const firstSeparation = separationOfFirst(points, { components, seed: classSeed });
-  const entropies = runnerUpEntropies({ runnersUp, clusters, seed: classSeed });
+  const parting = {
+    seed: classSeed,
+    clusterMin: rule.cluster_examples_min,
+    examplesMin: rule.examples_min,
+  };
+  const whole = partClass(vectors, { ...parting, whitening });
+  const first = partFirstComponent(whole, parting);
+  const entropiesOf = ({ clusters }: PartedClass) =>
+    runnerUpEntropies({ runnersUp, clusters, seed: classSeed });
+  const entropies = entropiesOf(whole);
+  const evidence = (whole.separation * Math.max(...entropies)) / Math.log2(classes - 1);
+  const reason = reasonOf({ evidence, firstSeparation: first.separation }, rule);
+  // What is said of a poisoned class is said of the partition that gave it away.
+  const parted = reason === 'first_separation' ? first : whole;
+  const { clusters, sizes, positions, outliers } = parted;
+  const told = parted === whole ? entropies : entropiesOf(parted);
+  const { points, components } = whole;
   const coefficients = silhouette({ points, dimensions: components, clusters, k: 2, seed: classSeed });
-
-  const evidence = (separation * Math.max(...entropies)) / Math.log2(classes - 1);
   const judged = {
     label,
     examples: count,
-    separation,
-    first_separation: firstSeparation,
+    outliers,
+    separation: whole.separation,
+    first_separation: first.separation,
     evidence,
     silhouette: coefficients.mean,
     silhouette_exact: coefficients.exact,
     clusters: [
-      { examples: sizes[0], entropy_bits: entropies[0] },
-      { examples: sizes[1], entropy_bits: entropies[1] },
+      { examples: sizes[0], entropy_bits: told[0] },
+      { examples: sizes[1], entropy_bits: told[1] },
     ] satisfies [unknown, unknown],
   };
   const picture = { points, components, clusters, silhouette: coefficients };
-  const found = findPoison({ evidence, firstSeparation, entropies, sizes, classes, rule });
-  if (found === undefined) return { verdict: { verdict: 'clean', ...judged }, picture };
+  if (reason === undefined) return { verdict: { verdict: 'clean', ...judged }, picture };
+  const found = { ...poisonCluster({ reason, entropies: told, sizes, classes, rule }), reason };
   const suspects = suspectsOf({ rows, clusters, positions, poison: found.poison_cluster });
   return { verdict: { verdict: 'poisoned', ...judged, ...found, suspects }, picture };
 }
@@ -131,85 +136,43 @@ export function requireExamples(
   }
 }
 
-/** Axes of the whitened vectors' principal components, applied to the vectors as they are: the class is never copied. */
-function whitenedAxes(vectors: Float32Array, whitening: Float64Array): Pick<Projection, 'mean' | 'axes'> {
-  const neurons = Math.sqrt(whitening.length);
-  const { mean, covariance } = momentsOf(vectors, neurons);
-  const white = product(product(whitening, covariance, neurons), whitening, neurons);
-  const { axes } = leadingAxes({ mean, covariance: white }, componentsMax);
-  return { mean, axes: product(axes, whitening, neurons) };
-}
+/** Which of the rule's two bounds gives a class away; `evidence` where both do. */
+export type PoisonReason = 'evidence' | 'first_separation';
 
-/** Row-major [rows, size] times [size, size]. */
-function product(left: Float64Array, right: Float64Array, size: number): Float64Array {
-  const result = new Float64Array(left.length);
-  for (let row = 0; row < left.length; row += size) {
-    for (let middle = 0; middle < size; middle++) {
-      const factor = left[row + middle];
-      for (let column = 0; column < size; column++) {
-        result[row + column] += factor * right[middle * size + column];
-      }
-    }
-  }
-  return result;
-}
-
-/** Ashman's D of two clusters along the first component: the others add noise, in which small classes fall apart as well. */
-function separationOfFirst(
-  points: Float32Array,
-  { components, seed }: { components: number; seed: number },
-): number {
-  const first = Float32Array.from(
-    { length: points.length / components },
-    (_, place) => points[place * components],
-  );
-  return clusterSeparation(first, kMeans({ points: first, dimensions: 1, k: 2, seed })).separation;
-}
-
-/** What the rule looks at. */
-interface Evidence {
-  readonly evidence: number;
-  readonly firstSeparation: number;
-  readonly entropies: readonly [number, number];
-  readonly sizes: Uint32Array;
-  readonly classes: number;
-  readonly rule: ScreeningRule;
+/** Whether a class is poisoned, and by which bound. */
+export function reasonOf(
+  { evidence, firstSeparation }: { evidence: number; firstSeparation: number },
+  rule: ScreeningRule,
+): PoisonReason | undefined {
+  if (evidence >= rule.evidence_min) return 'evidence';
+  return firstSeparation >= rule.first_separation_min ? 'first_separation' : undefined;
 }
 
 /**
- * The rule alone: which cluster is the poison, if one is.
+ * Which cluster of a poisoned class is the poison.
  * @param entropies in bits
  */
-export function findPoison({
-  evidence,
-  firstSeparation,
+export function poisonCluster({
+  reason,
   entropies: [first, second],
   sizes,
   classes,
   rule,
-}: Evidence): FoundPoison | undefined {
-  // A few outliers have no spread of their own and lie any number of deviations away: one image was at 35.
-  if (Math.min(...sizes) < rule.cluster_examples_min) return undefined;
-  const isSpread = evidence >= rule.evidence_min;
-  if (!isSpread && firstSeparation < rule.first_separation_min) return undefined;
-  const reason = isSpread ? 'evidence' : 'first_separation';
+}: {
+  readonly reason: PoisonReason;
+  readonly entropies: readonly [number, number];
+  readonly sizes: Uint32Array;
+  readonly classes: number;
+  readonly rule: ScreeningRule;
+}): { poison_cluster: 0 | 1; direction: 'strong' | 'weak' } {
   const higher = second > first ? 1 : 0;
   const entropyMax = Math.log2(classes - 1);
   const gap = Math.abs(first - second) / entropyMax;
   // Poison of which the network is entirely sure has one runner-up: its entropy is the lower of two low ones.
-  const tells = isSpread && Math.max(first, second) >= rule.direction_entropy_min * entropyMax;
-  if (tells && gap >= rule.direction_share_min) {
-    return { poison_cluster: higher, direction: 'strong', reason };
-  }
+  const tells = reason === 'evidence' && Math.max(first, second) >= rule.direction_entropy_min * entropyMax;
+  if (tells && gap >= rule.direction_share_min) return { poison_cluster: higher, direction: 'strong' };
   const smaller = sizes[1] < sizes[0] ? 1 : 0;
-  return { poison_cluster: sizes[0] === sizes[1] ? higher : smaller, direction: 'weak', reason };
-}
-
-/** What the rule found. */
-export interface FoundPoison {
-  readonly poison_cluster: 0 | 1;
-  readonly direction: 'strong' | 'weak';
-  readonly reason: 'evidence' | 'first_separation';
+  return { poison_cluster: sizes[0] === sizes[1] ? higher : smaller, direction: 'weak' };
 }
 
 function suspectsOf({

@@ -17,7 +17,7 @@ const labelSchema = z.int().min(0);
 export const screeningRuleSchema = z.strictObject({
   /** Examples under which a class is not judged. */
   examples_min: z.int().min(2),
-  /** Examples that each cluster of a poisoned class has at least: fewer are outliers. */
+  /** Examples under which a cluster is a handful of outliers: they are set aside, and the rest is clustered again. */
   cluster_examples_min: z.int().min(1),
   /** Evidence from which a class is poisoned: Ashman's D times the higher entropy as a share of log2(classes - 1). */
   evidence_min: z.number().positive(),
@@ -47,7 +47,9 @@ export const suspectSchema = z.strictObject({
 const judgedClass = {
   label: labelSchema,
   examples: z.int().positive(),
-  /** Ashman's D of the clusters. */
+  /** Examples that were set aside; they count with the cluster that they are nearer to. */
+  outliers: z.int().min(0),
+  /** Ashman's D of the clusters of all components. */
   separation: z.number().min(0),
   /** Ashman's D of two clusters along the first principal component alone. */
   first_separation: z.number().min(0),
@@ -57,6 +59,7 @@ const judgedClass = {
   silhouette: z.number().min(-1).max(1),
   /** Whether that is of all examples or of a sample. */
   silhouette_exact: z.boolean(),
+  /** By all components, or by the first alone where that is the reason. */
   clusters: z.tuple([screenedClusterSchema, screenedClusterSchema]),
 };
 

@@ -1,20 +1,27 @@
 // Ashman's D: by hand, and on Gaussians whose distance is known.
 import { describe, expect, it } from 'vitest';
-import { clusterSeparation, separationMax } from '../../../shared/clustering/cluster-separation.ts';
+import {
+  clusterSeparation,
+  positionsBetween,
+  separationMax,
+} from '../../../shared/clustering/cluster-separation.ts';
 import { kMeans } from '../../../shared/clustering/k-means.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
+
+function separationOf(points: Float32Array): number {
+  const { clusters, centroids } = kMeans({ points, dimensions: 1, k: 2, seed: 1 });
+  return clusterSeparation(positionsBetween(points, centroids), clusters);
+}
 
 describe('clusterSeparation', () => {
   it('is sqrt(2) times the distance over the root of the summed variances', () => {
     // By hand: means 1 and 11, deviations 1 and 2, D = sqrt(2) * 10 / sqrt(1 + 4).
     const points = Float32Array.of(0, 2, 9, 13);
-    const partition = {
-      clusters: Uint8Array.of(0, 0, 1, 1),
-      centroids: Float64Array.of(1, 11),
-      sizes: Uint32Array.of(2, 2),
-    };
-    const { separation, positions } = clusterSeparation(points, partition);
-    expect(separation).toBeCloseTo((Math.SQRT2 * 10) / Math.sqrt(5), 6);
+    const positions = positionsBetween(points, Float64Array.of(1, 11));
+    expect(clusterSeparation(positions, Uint8Array.of(0, 0, 1, 1))).toBeCloseTo(
+      (Math.SQRT2 * 10) / Math.sqrt(5),
+      6,
+    );
     expect([...positions].map((place) => Math.round(place * 10) / 10)).toEqual([-0.1, 0.1, 0.8, 1.2]);
   });
 
@@ -27,7 +34,7 @@ describe('clusterSeparation', () => {
     });
     const partition = kMeans({ points, dimensions: 10, k: 2, seed: 1 });
     expect([...partition.sizes].sort((left, right) => left - right)).toEqual([1000, 3000]);
-    const { separation } = clusterSeparation(points, partition);
+    const separation = clusterSeparation(positionsBetween(points, partition.centroids), partition.clusters);
     expect(separation).toBeGreaterThan(7.8);
     expect(separation).toBeLessThan(8.2);
   });
@@ -37,14 +44,12 @@ describe('clusterSeparation', () => {
     const expected = (Math.SQRT2 * 2 * Math.sqrt(2 / Math.PI)) / Math.sqrt(2 * (1 - 2 / Math.PI));
     const random = seededRandom(8);
     const points = Float32Array.from({ length: 5000 }, () => normal(random));
-    const { separation } = clusterSeparation(points, kMeans({ points, dimensions: 1, k: 2, seed: 1 }));
-    expect(Math.abs(separation - expected)).toBeLessThan(0.1);
+    expect(Math.abs(separationOf(points) - expected)).toBeLessThan(0.1);
   });
 
   it('is 0 where all points are identical, and bounded where two places hold all', () => {
-    const judge = (points: Float32Array) =>
-      clusterSeparation(points, kMeans({ points, dimensions: 1, k: 2, seed: 1 }));
-    expect(judge(new Float32Array(4).fill(2))).toEqual({ separation: 0, positions: new Float32Array(4) });
-    expect(judge(Float32Array.of(1, 1, 2, 2)).separation).toBe(separationMax);
+    expect(separationOf(new Float32Array(4).fill(2))).toBe(0);
+    expect(positionsBetween(Float32Array.of(2, 3), Float64Array.of(2, 2))).toEqual(new Float32Array(2));
+    expect(separationOf(Float32Array.of(1, 1, 2, 2))).toBe(separationMax);
   });
 });

@@ -1,6 +1,11 @@
 // The rule of one class: by hand, on synthetic poison, and on what cannot be judged.
 import { describe, expect, it } from 'vitest';
-import { findPoison, screenClass, screeningRule } from '../../../shared/clustering/screen-class.ts';
+import {
+  poisonCluster,
+  reasonOf,
+  screenClass,
+  screeningRule,
+} from '../../../shared/clustering/screen-class.ts';
 import { classVerdictSchema } from '../../../shared/contracts/screening.ts';
 import { momentsOf, pca, project } from '../../../shared/maths/pca.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
@@ -17,65 +22,52 @@ function examplesOf(count: number, poison = 0) {
   return source.read(0) as Exclude<ReturnType<typeof source.read>, Promise<unknown>>;
 }
 
-describe('findPoison', () => {
+describe('reasonOf', () => {
+  it('finds none under both thresholds, and one on either', () => {
+    expect(reasonOf({ evidence: 3.29, firstSeparation: 6.49 }, screeningRule)).toBeUndefined();
+    expect(reasonOf({ evidence: 3.3, firstSeparation: 6.5 }, screeningRule)).toBe('evidence');
+    expect(reasonOf({ evidence: 0.2, firstSeparation: 6.5 }, screeningRule)).toBe('first_separation');
+  });
+});
+
+describe('poisonCluster', () => {
   // log2(9 - 1) = 3 bits: 0.15 of it are 0.45.
-  const evidence = {
-    evidence: 3.4,
-    firstSeparation: 4,
-    entropies: [0.5, 2] as [number, number],
+  const found = {
+    reason: 'evidence' as const,
+    entropies: [0.5, 2] as const,
     sizes: Uint32Array.of(270, 30),
     classes: 9,
     rule: screeningRule,
   };
 
-  it('takes the cluster of higher entropy', () => {
-    expect(findPoison(evidence)).toEqual({ poison_cluster: 1, direction: 'strong', reason: 'evidence' });
-    expect(findPoison({ ...evidence, entropies: [2, 0.5] })).toEqual({
+  it('is the one of higher entropy', () => {
+    expect(poisonCluster(found)).toEqual({ poison_cluster: 1, direction: 'strong' });
+    expect(poisonCluster({ ...found, entropies: [2, 0.5] })).toEqual({
       poison_cluster: 0,
       direction: 'strong',
-      reason: 'evidence',
     });
   });
 
-  it('takes the smaller cluster where the entropies are near each other, and says that this is weak', () => {
-    expect(findPoison({ ...evidence, entropies: [2, 1.6] })).toEqual({
-      poison_cluster: 1,
-      direction: 'weak',
-      reason: 'evidence',
-    });
-    const turned = { ...evidence, entropies: [1.9, 2] as [number, number], sizes: Uint32Array.of(30, 270) };
-    expect(findPoison(turned)).toMatchObject({ poison_cluster: 0, direction: 'weak' });
-    expect(findPoison({ ...turned, sizes: Uint32Array.of(150, 150) })).toMatchObject({
+  it('is the smaller one where the entropies are near each other, and says that this is weak', () => {
+    expect(poisonCluster({ ...found, entropies: [2, 1.6] })).toEqual({
       poison_cluster: 1,
       direction: 'weak',
     });
-  });
-
-  it('finds none under both thresholds, and one on either', () => {
-    expect(findPoison({ ...evidence, evidence: 3.29, firstSeparation: 6.49 })).toBeUndefined();
-    expect(findPoison({ ...evidence, evidence: 3.3 })?.reason).toBe('evidence');
-    expect(findPoison({ ...evidence, evidence: 0.2, firstSeparation: 6.5 })?.reason).toBe('first_separation');
-  });
-
-  it('finds none where a cluster is a handful of outliers', () => {
-    const sizes = Uint32Array.of(281, 19);
-    expect(findPoison({ ...evidence, firstSeparation: 25, sizes })).toBeUndefined();
-    expect(findPoison({ ...evidence, firstSeparation: 25, sizes: Uint32Array.of(280, 20) })).toBeDefined();
-  });
-
-  it('takes the smaller cluster where only the separation speaks, whose entropy may be the lower one', () => {
-    const sure = {
-      ...evidence,
-      evidence: 0.7,
-      firstSeparation: 7.6,
-      entropies: [1, 0.06] as [number, number],
-    };
-    expect(findPoison(sure)).toEqual({ poison_cluster: 1, direction: 'weak', reason: 'first_separation' });
-    expect(findPoison({ ...sure, evidence: 3.4 })).toEqual({
+    const turned = { ...found, entropies: [1.9, 2] as const, sizes: Uint32Array.of(30, 270) };
+    expect(poisonCluster(turned)).toEqual({ poison_cluster: 0, direction: 'weak' });
+    expect(poisonCluster({ ...turned, sizes: Uint32Array.of(150, 150) })).toEqual({
       poison_cluster: 1,
       direction: 'weak',
-      reason: 'evidence',
     });
+  });
+
+  it('is the smaller one where only the separation speaks, whose entropy may be the lower one', () => {
+    const sure = { ...found, entropies: [1, 0.06] as const };
+    expect(poisonCluster({ ...sure, reason: 'first_separation' })).toEqual({
+      poison_cluster: 1,
+      direction: 'weak',
+    });
+    expect(poisonCluster(sure)).toEqual({ poison_cluster: 1, direction: 'weak' });
   });
 });
 
@@ -112,6 +104,20 @@ describe('screenClass', () => {
     const near = screenClass({ ...examples, vectors, runnersUp }, options).verdict;
     expect(near.verdict).toBe('clean');
     if (near.verdict === 'clean') expect(near.first_separation).toBeGreaterThan(3);
+  });
+
+  it('judges by the first component what only that gives away', () => {
+    // A gap of twelve deviations cut out of one neuron; the other neurons part the class elsewhere.
+    const examples = examplesOf(600, 0.4);
+    const runnersUp = examples.runnersUp.map(() => 3);
+    const { verdict, picture } = screenClass({ ...examples, runnersUp }, options);
+    if (verdict.verdict !== 'poisoned') throw new Error('the class is poisoned');
+    expect(verdict.reason).toBe('first_separation');
+    expect(verdict.suspects).toHaveLength(240);
+    expect(verdict.clusters.map((cluster) => cluster.examples).sort((left, right) => left - right)).toEqual([
+      240, 360,
+    ]);
+    expect(picture!.clusters.filter((cluster) => cluster === verdict.poison_cluster)).toHaveLength(240);
   });
 
   it('clusters the principal components of the whitened vectors', () => {

@@ -130,6 +130,7 @@ describe('the gallery of a report', () => {
       evidence,
       silhouette: 0.5,
       silhouette_exact: true,
+      outliers: 0,
       clusters: [
         { examples: 500, entropy_bits: 1 },
         { examples: 500, entropy_bits: 2 },

@@ -78,6 +78,7 @@ describe('the rows that get a thumbnail', () => {
     evidence: 6,
     silhouette: 0.5,
     silhouette_exact: true,
+    outliers: 0,
     clusters: [
       { examples: count, entropy_bits: 0 },
       { examples: count, entropy_bits: 3 },
