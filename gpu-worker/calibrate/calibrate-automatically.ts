@@ -12,9 +12,10 @@ import {
 } from './calibrate-detector.ts';
 import { foldPools, shorterRecipe } from './cross-validate.ts';
 import { designVectors, extractRows, predictedLabels } from './extract-rows.ts';
-import { fitDetector, poolCount, scoreVectors } from './fit-detector.ts';
+import { fitDetector, scoreVectors } from './fit-detector.ts';
 import { foldRows } from './fold-rows.ts';
 import { narrowRows } from './narrow-rows.ts';
+import { poolCount } from './pool-samples.ts';
 import { type SelectionOptions, selectCandidate, triedDesigns } from './select-candidate.ts';
 import type { StageProgress } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';

@@ -37,9 +37,10 @@ import {
   splitForActivations,
   wrongRows,
 } from './extracted-pools.ts';
-import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
+import { fitDetector, type PoolVectors, scoreVectors } from './fit-detector.ts';
 import { fitSequentialTest } from './fit-sequential-test.ts';
 import { fitTriggerCheck } from './fit-trigger-check.ts';
+import { poolCount } from './pool-samples.ts';
 import { correctRows, type StageProgress } from './training-inputs.ts';
 import { recipeAttacks, trainingRecipes } from './training-recipes.ts';
 

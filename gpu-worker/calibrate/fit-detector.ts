@@ -4,6 +4,7 @@ import { detectorParametersMax } from '../../shared/limits.ts';
 import { unitNumbers } from '../../shared/maths/unit-changes.ts';
 import type { RowVectors } from './extract-rows.ts';
 import { fitHead } from './fit-head.ts';
+import { poolSamples } from './pool-samples.ts';
 import { trainMlp } from './train-mlp.ts';
 import type { TrainingRecipe, TrainingSource } from './training-recipes.ts';
 
@@ -15,11 +16,6 @@ export interface PoolVectors {
   readonly parts: readonly RowVectors[];
   /** As in `PoolInputs`; only a head on neurons reads them. */
   readonly sources?: readonly TrainingSource[] | undefined;
-}
-
-/** Rows of a pool. */
-export function poolCount({ parts }: Pick<PoolVectors, 'parts'>): number {
-  return parts.reduce((sum, { count }) => sum + count, 0);
 }
 
 /**
@@ -63,28 +59,7 @@ function fitLayers(
   { hidden, training = {} }: Pick<TrainingRecipe, 'hidden' | 'training'>,
   seed: number,
 ): Mlp {
-  const sideMass = (side: boolean) =>
-    pools.filter(({ adversarial }) => adversarial === side).reduce((sum, { mass }) => sum + mass, 0);
-  const count = pools.reduce((sum, pool) => sum + poolCount(pool), 0);
-  const { length } = pools[0].parts[0];
-  const samples = {
-    vectors: new Float64Array(count * length),
-    length,
-    adversarial: new Uint8Array(count),
-    weights: new Float64Array(count),
-  };
-  let first = 0;
-  for (const pool of pools) {
-    const weight = pool.mass / sideMass(pool.adversarial) / poolCount(pool);
-    for (const { vectors, count: rows } of pool.parts) {
-      const end = first + rows;
-      samples.vectors.set(vectors, first * length);
-      samples.adversarial.fill(pool.adversarial ? 1 : 0, first, end);
-      samples.weights.fill(weight, first, end);
-      first = end;
-    }
-  }
-  return trainMlp(samples, { hidden, seed, ...training });
+  return trainMlp(poolSamples(pools), { hidden, seed, ...training });
 }
 
 /** Scores of vectors by the plain perceptron, [count]. */

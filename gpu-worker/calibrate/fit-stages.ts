@@ -11,7 +11,8 @@ import {
 import { detectorParametersMax } from '../../shared/limits.ts';
 import { auroc } from '../../shared/maths/auroc.ts';
 import type { ExtractedRows, RowVectors } from './extract-rows.ts';
-import { fitDetector, type PoolVectors, poolCount, scoreVectors } from './fit-detector.ts';
+import { fitDetector, type PoolVectors, scoreVectors } from './fit-detector.ts';
+import { rowWeights } from './pool-samples.ts';
 import { fitScoreScale, type ScoredRows, scaleMlp } from './scale-scores.ts';
 import { evidenceOf } from './stage-evidence.ts';
 import type { TrainingOptions } from './train-mlp.ts';
@@ -130,10 +131,9 @@ export function fitStage(pools: readonly StagePool[], seen: readonly number[], f
 
 /** Rows of all pools with what they count in the loss of `fitDetector`. */
 function weighted(pools: readonly PoolVectors[], scores: readonly (readonly Float64Array[])[]): ScoredRows {
-  const sideMass = (side: boolean) =>
-    pools.filter(({ adversarial }) => adversarial === side).reduce((sum, { mass }) => sum + mass, 0);
+  const weights = rowWeights(pools);
   const rows = pools.flatMap((pool, index) => {
-    const weight = pool.mass / sideMass(pool.adversarial) / poolCount(pool);
+    const weight = weights[index];
     const adversarial = pool.adversarial ? 1 : 0;
     return scores[index].flatMap((part) => Array.from(part, (score) => ({ score, adversarial, weight })));
   });

@@ -52,4 +52,32 @@ describe('fitDirection', () => {
     const direction = fitDirection([clean, many, few, empty], 1);
     expect(direction[3]).toBeGreaterThan(4 * Math.abs(direction[2]));
   });
+
+  it('passes over a neuron that says the same of every row', () => {
+    const dead = (rows: StagePool, value: number, neuron: number) => ({
+      ...rows,
+      parts: rows.parts.map((part) => ({
+        ...part,
+        changes: part.changes!.map((change, index) => (index % neurons === neuron ? value : change)),
+      })),
+    });
+    const silent = [clean, attacked].map((rows) => dead(dead(rows, 0, 2), 0.7, 3));
+    const [first, second, ...others] = fitDirection(silent, 1);
+    expect(others).toEqual([0, 0]);
+    expect(first).toBeGreaterThan(1);
+    expect(second).toBeLessThan(-0.4);
+  });
+
+  it('keeps a neuron whose deviation is 1', () => {
+    // By hand: -1 and 1 in equal numbers deviate by 1 from their mean of 0.
+    const side = (adversarial: boolean): StagePool => {
+      const changes = Float32Array.from({ length: 40 }, () => (adversarial ? 1 : -1));
+      return {
+        adversarial,
+        mass: 1,
+        parts: [{ count: 40, changes } as unknown as StagePool['parts'][number]],
+      };
+    };
+    expect(fitDirection([side(false), side(true)], 1)[0]).toBeGreaterThan(1);
+  });
 });
