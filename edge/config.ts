@@ -29,6 +29,7 @@ export interface EdgeConfig {
   /** Bearer token that scores and figures need; undefined where every caller may read them. */
   readonly operatorToken: string | undefined;
   readonly guardTimeoutMs: number;
+  readonly load: LoadBounds;
   readonly noiseKeyHex: string;
   readonly artefactPublicKey: ArtefactPublicKeyText;
   readonly bindings: {
@@ -42,6 +43,16 @@ export interface EdgeConfig {
   readonly screeningLeaseMs: number;
   /** How the owners of screenings are told of their end; undefined where no secret signs what they are told. */
   readonly webhook: WebhookConfig | undefined;
+}
+
+/** What one isolate takes on, and when it stops asking a neighbour. */
+export interface LoadBounds {
+  /** Calls within ten seconds without which no circuit breaker opens. */
+  readonly breakerCallsMin: number;
+  /** Verdicts that callers wait for at once. */
+  readonly pendingVerdictsMax: number;
+  /** Verdicts of mode shadow under way at once, from the arrival of their requests. */
+  readonly pendingShadowMax: number;
 }
 
 /** What a run of a screening is told: its job, and which run of it this is. */
@@ -71,6 +82,12 @@ const timeoutSchema = z
   .union([z.string().regex(/^\d{1,6}$/), z.number()])
   .transform(Number)
   .pipe(z.int().min(1).max(600_000));
+
+/** A number of things as an environment variable holds it. */
+const countSchema = z
+  .union([z.string().regex(/^\d{1,7}$/), z.number()])
+  .transform(Number)
+  .pipe(z.int().min(1).max(1_000_000));
 
 const modelsSchema = z
   .array(
@@ -127,6 +144,9 @@ const bindingsSchema = z
     AUTH: z.enum(['token', 'none']).default('token'),
     GUARD_TIMEOUT_MS: timeoutSchema.default(2_000),
     UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
+    BREAKER_CALLS_MIN: countSchema.default(20),
+    PENDING_VERDICTS_MAX: countSchema.default(128),
+    PENDING_SHADOW_MAX: countSchema.default(64),
     SCREENING_LEASE_MS: timeoutSchema.default(180_000),
     WEBHOOK_HOSTS: wordsSchema.optional(),
     WEBHOOK_LOOPBACK: z.enum(['refuse', 'allow']).default('refuse'),
@@ -174,6 +194,11 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
     operatorToken: values.OPERATOR_TOKEN,
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
+    load: {
+      breakerCallsMin: values.BREAKER_CALLS_MIN,
+      pendingVerdictsMax: values.PENDING_VERDICTS_MAX,
+      pendingShadowMax: values.PENDING_SHADOW_MAX,
+    },
     noiseKeyHex: values.NOISE_KEY,
     artefactPublicKey: values.ARTEFACT_PUBLIC_KEY,
     bindings: {

@@ -1,15 +1,18 @@
 // Builds everything that the app is given from its configuration.
+import { log } from '../shared/log.ts';
 import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
 import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
 import { artefactStore } from './clients/artefact-store.ts';
 import { auditStore } from './clients/audit-store.ts';
+import { type BreakerState, breakerStates, circuitBreaker } from './clients/circuit-breaker.ts';
 import { detectorClient } from './clients/detector-client.ts';
 import { extractorClient } from './clients/extractor-client.ts';
+import { type Neighbour, neighbour } from './clients/neighbour.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
-import type { EdgeConfig, JobHoldParams, WebhookConfig } from './config.ts';
+import type { EdgeConfig, JobHoldParams, LoadBounds, WebhookConfig } from './config.ts';
 import { currentPolicies } from './guard/current-policies.ts';
-import { guardMetrics } from './guard/guard-metrics.ts';
+import { type GuardMetrics, guardMetrics } from './guard/guard-metrics.ts';
 import type { RouteDependencies } from './routes/app-env.ts';
 import { jobObjects } from './screening/job-objects.ts';
 import { jobStore } from './screening/job-store.ts';
@@ -28,7 +31,7 @@ export interface Dependencies extends RouteDependencies {
 
 /** Makes the dependencies of one isolate. */
 export async function createDependencies(config: EdgeConfig): Promise<Dependencies> {
-  const { bindings, upstream } = config;
+  const { bindings, upstream, load } = config;
   const metrics = guardMetrics();
   return {
     models: config.models,
@@ -38,15 +41,42 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
       policies: currentPolicies(),
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
-      extractor: extractorClient(config.gpuWorker),
+      extractor: extractorClient({
+        ...config.gpuWorker,
+        worker: watchedNeighbour('gpu-worker', { metrics, load }),
+        // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
+        patienceMs: config.guardTimeoutMs / 2,
+      }),
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
-      upstream: upstreamClient({ ...upstream, passCredentials: config.apiToken === undefined }),
+      upstream: upstreamClient({
+        ...upstream,
+        passCredentials: config.apiToken === undefined,
+        server: watchedNeighbour('upstream', { metrics, load }),
+      }),
       audit: auditStore(bindings.database),
       metrics,
       guardTimeoutMs: config.guardTimeoutMs,
     },
     screening: await createScreeningServices(config),
   };
+}
+
+/** A neighbour whose circuit breaker shows its state in the metrics. */
+function watchedNeighbour(
+  name: 'gpu-worker' | 'upstream',
+  { metrics, load }: { metrics: GuardMetrics; load: LoadBounds },
+): Neighbour {
+  const show = (state: BreakerState) =>
+    metrics.breakers.set({ neighbour: name }, breakerStates.indexOf(state));
+  show('closed');
+  const breaker = circuitBreaker({
+    bounds: { callsMin: load.breakerCallsMin },
+    onChange(state) {
+      show(state);
+      log('warn', 'neighbour.breaker', { neighbour: name, state });
+    },
+  });
+  return neighbour({ name: `the ${name}`, breaker });
 }
 
 /** Makes what screening jobs need, for the routes and for the Workflow. */

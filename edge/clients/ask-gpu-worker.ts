@@ -4,6 +4,8 @@ import { extractionBytesMax } from '../../shared/limits.ts';
 import { elementCount, type NamedTensor } from '../../shared/maths/tensor.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { problemSchema } from '../../shared/problem-response.ts';
+import type { CallOutcome } from './circuit-breaker.ts';
+import type { Attempt } from './neighbour.ts';
 import { readBounded } from './read-bounded.ts';
 
 /** What the gpu-worker answered. */
@@ -18,6 +20,8 @@ export interface WorkerCall {
   readonly init: RequestInit;
   /** Whether the sender of the examples is to read why one was refused; a guard has checked its input and is told nothing. */
   readonly refusals?: boolean;
+  /** Time without which a call that came to no end says nothing of the gpu-worker: whoever calls may be in a hurry. */
+  readonly patienceMs?: number;
 }
 
 /** Bytes that are read of a refusal. */
@@ -28,27 +32,62 @@ const refusalBytesMax = 64 * 1024;
  * @throws GuardError `extractor_unreachable`, `extractor_unauthorized`, `overloaded`, `deadline_exceeded`,
  *   `bad_extractor_reply`, or `detector_unavailable` where the model is not served
  */
-export async function askWorker(
+export async function askWorker(url: string, call: WorkerCall): Promise<WorkerAnswer> {
+  const ended = await tryWorker(url, call);
+  if ('error' in ended) throw ended.error;
+  return ended.answer;
+}
+
+/** The same as a value that says besides what it means for the gpu-worker, and whether to ask it again. */
+export async function tryWorker(
   url: string,
-  { deadlineAt, init, refusals = false }: WorkerCall,
-): Promise<WorkerAnswer> {
+  { deadlineAt, init, refusals = false, patienceMs = 0 }: WorkerCall,
+): Promise<Attempt<WorkerAnswer>> {
   const remainingMs = deadlineAt - Date.now();
-  if (remainingMs <= 0) throw new GuardError('deadline_exceeded', 'no time was left for the extraction');
-  const signal = AbortSignal.timeout(remainingMs);
-  const response = await fetch(url, { ...init, redirect: 'manual', signal }).catch((cause: unknown) => {
-    throw transportError(cause, signal, 'extractor_unreachable');
-  });
-  if (response.status === 422 && refusals) throw await refusal(response);
-  if (response.status !== 200) {
-    // The body is dropped so that the connection is free for the next request.
-    await response.body?.cancel().catch(() => undefined);
-    throw statusError(response);
+  const late: CallOutcome = remainingMs >= patienceMs ? 'failed' : 'unknown';
+  if (remainingMs <= 0) {
+    const error = new GuardError('deadline_exceeded', 'no time was left for the extraction');
+    return { outcome: 'unknown', error, retry: false };
   }
-  const bytes = await readBounded(response.body, { bytesMax: extractionBytesMax }).catch((cause: unknown) => {
-    throw transportError(cause, signal, 'bad_extractor_reply');
-  });
-  if (bytes === undefined) throw badReply(`its answer is larger than ${extractionBytesMax} bytes`);
-  return { bytes, headers: response.headers };
+  const signal = AbortSignal.timeout(remainingMs);
+  const lost = (code: ErrorCode, cause: unknown): Attempt<never> => {
+    const error = transportError(cause, signal, code);
+    // An extraction changes nothing: whatever became of the first one, it may be asked for again.
+    return signal.aborted
+      ? { outcome: late, error, retry: false }
+      : { outcome: 'failed', error, retry: true };
+  };
+  try {
+    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    if (response.status !== 200) return await tryStatus(response, { refusals, late });
+    const { headers, body } = response;
+    const read = await readBounded(body, { bytesMax: extractionBytesMax }).catch((cause: unknown) =>
+      lost('bad_extractor_reply', cause),
+    );
+    if (read instanceof Uint8Array) return { outcome: 'answered', answer: { bytes: read, headers } };
+    const error = badReply(`its answer is larger than ${extractionBytesMax} bytes`);
+    return read ?? { outcome: 'answered', error, retry: false };
+  } catch (cause) {
+    return lost('extractor_unreachable', cause);
+  }
+}
+
+/** What a status other than 200 means. */
+async function tryStatus(
+  response: Response,
+  { refusals, late }: { refusals: boolean; late: CallOutcome },
+): Promise<Attempt<never>> {
+  const { status } = response;
+  if (status === 422 && refusals) {
+    return { outcome: 'answered', error: await refusal(response), retry: false };
+  }
+  // The body is dropped so that the connection is free for the next request.
+  await response.body?.cancel().catch(() => undefined);
+  const error = statusError(response);
+  if (status === 504) return { outcome: late, error, retry: false };
+  // One that sheds load is well, and asking it again would be the load that it sheds; a proxy that finds nobody says 502.
+  const outcome = status >= 500 && status !== 503 ? 'failed' : 'answered';
+  return { outcome, error, retry: status === 502 };
 }
 
 /** What the gpu-worker found wrong with an example, in its own words. */

@@ -22,8 +22,10 @@ import {
   floatOutput,
   folderUrl,
   parseReply,
+  tryWorker,
   type WorkerAnswer,
 } from './ask-gpu-worker.ts';
+import { type Neighbour, neighbour } from './neighbour.ts';
 import { noiseTensors } from './noise-tensors.ts';
 import { sendTrace, type TraceContext } from './trace-context.ts';
 
@@ -77,8 +79,23 @@ export interface ExtractorClient {
   checkServes(expected: ExpectedModel, deadlineAt: number): Promise<void>;
 }
 
+/** Which gpu-worker, with which credentials, and how its failures are borne. */
+export interface ExtractorOptions {
+  readonly url: URL;
+  readonly token: string;
+  /** Its circuit breaker and its retries, for extractions; a readiness check asks past them. */
+  readonly worker?: Neighbour;
+  /** See `WorkerCall`. */
+  readonly patienceMs?: number;
+}
+
 /** Makes the client of one gpu-worker. */
-export function extractorClient({ url, token }: { url: URL; token: string }): ExtractorClient {
+export function extractorClient({
+  url,
+  token,
+  worker = neighbour({ name: 'the gpu-worker' }),
+  patienceMs = 0,
+}: ExtractorOptions): ExtractorClient {
   const authorization = `Bearer ${token}`;
   const modelUrl = ({ name, version }: ExpectedModel) => {
     const part = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
@@ -86,20 +103,17 @@ export function extractorClient({ url, token }: { url: URL; token: string }): Ex
   };
   return {
     async extract(call) {
-      const remainingMs = call.deadlineAt - Date.now();
-      const { inputs, shape, selections } = call;
+      const { deadlineAt, inputs, shape, selections } = call;
       const input: NamedTensor = { name: compiledTensors.input, datatype: 'FP32', shape, data: inputs };
-      // The unit of Triton's own parameter is microseconds.
-      const timeout = Math.max(1, remainingMs) * 1000;
-      const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
-      const answer = await askWorker(`${modelUrl(call.expected)}/infer`, {
-        deadlineAt: call.deadlineAt,
-        init: {
-          method: 'POST',
-          headers: { ...message.headers, ...sendTrace(call.trace), authorization },
-          body: message.body,
-        },
-      });
+      const attempt = () => {
+        // The unit of Triton's own parameter is microseconds. A later try has less time.
+        const timeout = Math.max(1, deadlineAt - Date.now()) * 1000;
+        const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
+        const headers = { ...message.headers, ...sendTrace(call.trace), authorization };
+        const init = { method: 'POST', headers, body: message.body };
+        return tryWorker(`${modelUrl(call.expected)}/infer`, { deadlineAt, patienceMs, init });
+      };
+      const answer = await worker.ask(attempt, deadlineAt);
       return readExtraction(answer, call);
     },
     async checkServes(expected, deadlineAt) {

@@ -1,6 +1,7 @@
 // Forwards requests to the protected model: the client's bytes as they came, the model's answer as it comes.
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { type Attempt, type Neighbour, neighbour } from './neighbour.ts';
 import { sendTrace, type TraceContext, traceHeaders } from './trace-context.ts';
 
 /** Headers that belong to one connection (RFC 9110, section 7.6.1) or that the next request sets anew. */
@@ -59,27 +60,47 @@ export interface UpstreamOptions {
   /** Whether callers may speak to the upstream with credentials of their own: not where these are the guard's. */
   readonly passCredentials: boolean;
   readonly timeoutMs: number;
+  /** Its circuit breaker and its retries. */
+  readonly server?: Neighbour;
 }
 
 /** Makes the client of one upstream. */
-export function upstreamClient({ url, token, passCredentials, timeoutMs }: UpstreamOptions): UpstreamClient {
+export function upstreamClient({
+  url,
+  token,
+  passCredentials,
+  timeoutMs,
+  server = neighbour({ name: 'the protected model' }),
+}: UpstreamOptions): UpstreamClient {
   const base = url.href.replace(/\/$/, '');
   return {
     async forward({ method, path, search, headers, body, requestId, trace, guardHeaders }) {
       const signal = AbortSignal.timeout(timeoutMs);
-      const init: RequestInit = {
-        method,
-        headers: forwardedHeaders(headers, { token, passCredentials, requestId, trace, guardHeaders }),
-        redirect: 'manual',
-        signal,
-        ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
-      };
-      const answer = await fetch(`${base}/${path}${search}`, init).catch((cause: unknown) => {
-        if (signal.aborted) {
-          throw new GuardError('upstream_timeout', `no answer within ${timeoutMs} ms`, { cause });
+      const attempt = async (): Promise<Attempt<Response>> => {
+        const init: RequestInit = {
+          method,
+          headers: forwardedHeaders(headers, { token, passCredentials, requestId, trace, guardHeaders }),
+          redirect: 'manual',
+          signal,
+          ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+        };
+        try {
+          // Whatever it answers is its own: an error too says that it is there.
+          return { outcome: 'answered', answer: await fetch(`${base}/${path}${search}`, init) };
+        } catch (cause) {
+          if (signal.aborted) {
+            const error = new GuardError('upstream_timeout', `no answer within ${timeoutMs} ms`, { cause });
+            return { outcome: 'failed', error, retry: false };
+          }
+          const error = new GuardError('upstream_unreachable', 'the protected model cannot be reached', {
+            cause,
+          });
+          // The runtime tells a connection that was never made from one that broke off by nothing: an inference, which may
+          // have been made and may change the model's state, is not asked for twice.
+          return { outcome: 'failed', error, retry: method === 'GET' };
         }
-        throw new GuardError('upstream_unreachable', 'the protected model cannot be reached', { cause });
-      });
+      };
+      const answer = await server.ask(attempt, Date.now() + timeoutMs);
       return new Response(answer.body, {
         status: answer.status,
         statusText: answer.statusText,

@@ -22,6 +22,7 @@ export interface GuardMetrics {
   readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
   readonly fallbacks: Counter<'model'>;
   readonly auditFailures: Counter;
+  readonly breakers: Gauge<'neighbour'>;
   /** The text exposition and its content type. */
   exposition(): Promise<{ readonly body: string; readonly contentType: string }>;
 }
@@ -90,6 +91,12 @@ export function guardMetrics(): GuardMetrics {
     auditFailures: new Counter({
       name: 'guard_audit_failures_total',
       help: 'Verdicts that could not be written to the audit.',
+      registers,
+    }),
+    breakers: new Gauge({
+      name: 'guard_breaker_state',
+      help: 'State of the circuit breaker before a neighbour: 0 closed, 1 half-open, 2 open.',
+      labelNames: ['neighbour'],
       registers,
     }),
     async exposition() {
