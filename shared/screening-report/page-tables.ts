@@ -47,8 +47,9 @@ function classRow(report: ScreeningReport, verdict: ClassVerdict): Markup {
     verdict.verdict === 'poisoned'
       ? html`<span class="mark">▲ poisoned</span>${verdict.direction === 'weak' ? html`<small>direction weak</small>` : ''}`
       : 'clean';
+  const outliers = verdict.outliers > 0 ? html`<small>${countText(verdict.outliers)} outliers</small>` : '';
   const estimate = verdict.silhouette_exact ? '' : '≈ ';
-  return html`<tr>${title}<td class="word">${word}</td><td>${countText(verdict.examples)}</td><td>${countText(first.examples)} + ${countText(second.examples)}</td><td class="${spread}">${verdict.evidence.toFixed(2)}</td><td>${verdict.separation.toFixed(2)}</td><td>${higher.toFixed(2)}</td><td>${lower.toFixed(2)}</td><td class="${apart}">${verdict.first_separation.toFixed(2)}</td><td>${estimate}${verdict.silhouette.toFixed(3)}</td></tr>
+  return html`<tr>${title}<td class="word">${word}</td><td>${countText(verdict.examples)}</td><td>${countText(first.examples)} + ${countText(second.examples)}${outliers}</td><td class="${spread}">${verdict.evidence.toFixed(2)}</td><td>${verdict.separation.toFixed(2)}</td><td>${higher.toFixed(2)}</td><td>${lower.toFixed(2)}</td><td class="${apart}">${verdict.first_separation.toFixed(2)}</td><td>${estimate}${verdict.silhouette.toFixed(3)}</td></tr>
 `;
 }
 

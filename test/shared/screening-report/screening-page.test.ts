@@ -50,6 +50,15 @@ describe('the page of a screening', () => {
     expect(text).toContain('1 class is too small to judge (20 examples)');
   });
 
+  it('tells how many outliers a class has, where it has any', async () => {
+    expect(text).not.toMatch(/\d outliers/);
+    const [first, ...others] = report.screening.verdicts;
+    if (first.verdict === 'too_small') throw new Error('the first class is judged');
+    const verdicts = [{ ...first, outliers: 7 }, ...others];
+    const page = await screeningPage({ ...report, screening: { ...report.screening, verdicts } });
+    expect(textOf(page)).toContain('7 outliers');
+  });
+
   it('says first what is known of the truth, and nothing where nothing is', async () => {
     expect(text).toContain(
       'Against the truth: F1 0.9950. 199 of 200 planted examples found, 1 other suspected.',
