@@ -18,7 +18,7 @@ export interface RunQueue {
   readonly length: number;
   /** Queues a run; one that may not start any more, or finds the queue full, is rejected at once. */
   add(run: QueuedRun, bounds: WaitBounds): void;
-  /** The run that waited longest, no longer bounded by its deadline or signal. */
+  /** The run that waited longest and may still start, no longer bounded by its deadline or signal; those that may not are rejected. */
   take(): QueuedRun | undefined;
   /** Rejects every waiting run. */
   clear(error: GuardError): void;
@@ -26,6 +26,8 @@ export interface RunQueue {
 
 interface Entry {
   readonly run: QueuedRun;
+  /** Instant of `performance.now()`. */
+  readonly deadlineAt: number | undefined;
   /** Ends the watch over deadline and signal. */
   readonly unwatch: () => void;
 }
@@ -60,6 +62,7 @@ export function runQueue(queueMax: number): RunQueue {
       signal?.addEventListener('abort', abandon, { once: true });
       const entry: Entry = {
         run,
+        deadlineAt,
         unwatch() {
           clearTimeout(timer);
           signal?.removeEventListener('abort', abandon);
@@ -68,10 +71,13 @@ export function runQueue(queueMax: number): RunQueue {
       entries.add(entry);
     },
     take() {
-      const [entry] = entries;
-      if (entry === undefined) return undefined;
-      remove(entry);
-      return entry.run;
+      for (const entry of entries) {
+        remove(entry);
+        // A timer fires late where the process is busy or was stopped for a while: nobody waits for this run any more.
+        if (entry.deadlineAt === undefined || performance.now() < entry.deadlineAt) return entry.run;
+        entry.run.reject(tooLate());
+      }
+      return undefined;
     },
     clear(error) {
       for (const entry of entries) {

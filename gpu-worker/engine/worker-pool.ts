@@ -166,8 +166,9 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#idle.length > 0 && this.#queue.length > 0) {
+      const run = this.#queue.take();
+      if (run === undefined) return;
       const thread = this.#idle.pop()!;
-      const run = this.#queue.take()!;
       this.#running++;
       const buffers = Object.values(run.task.feeds).map(({ data }) => data.buffer as ArrayBuffer);
       void thread
