@@ -15,6 +15,7 @@ import { addInferRoutes } from './routes/infer.ts';
 import { addMetadataRoutes } from './routes/metadata.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
+import { addPredictRoutes } from './routes/predict.ts';
 import { addScreeningEventsRoute } from './routes/screening-events.ts';
 import { addScreeningReportRoutes } from './routes/screening-reports.ts';
 import { addScreeningUploadRoutes } from './routes/screening-uploads.ts';
@@ -54,6 +55,7 @@ export function createApp(dependencies: Dependencies): App {
   app.use(authenticate(dependencies));
   addMetadataRoutes(app, dependencies);
   addInferRoutes(app, dependencies);
+  addPredictRoutes(app, dependencies);
   addGuardVerdictsRoute(app, dependencies);
   addVerdictRoutes(app, dependencies);
   addScreeningRoutes(app, dependencies);

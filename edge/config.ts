@@ -6,6 +6,18 @@ import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
 import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBinding } from './bindings.ts';
 
+/** What the servers of protected models speak. */
+export const upstreamProtocols = ['open-inference', 'tensorflow-serving'] as const;
+export type UpstreamProtocol = (typeof upstreamProtocols)[number];
+
+/** How recordings become the input of a model. */
+export interface AudioInput {
+  /** Samples a second that the model reads. */
+  readonly sampleRate: number;
+  /** Whether several channels are averaged to the one that the model reads; they are refused otherwise. */
+  readonly mixDown: boolean;
+}
+
 /** One protected model as the configuration names it: which it is, and the mode of version 0 of its policy. */
 export interface ConfiguredModel {
   readonly name: string;
@@ -14,6 +26,10 @@ export interface ConfiguredModel {
   readonly version: string | undefined;
   /** Key of its detector artefact in R2; a model in mode off may have none. */
   readonly artefactKey: string | undefined;
+  /** What its server speaks, and so its callers. */
+  readonly protocol: UpstreamProtocol;
+  /** Of a model that reads sound. */
+  readonly audio?: AudioInput | undefined;
 }
 
 /** Key under which artefacts are believed, 32 bytes in base64; undefined where `none` says that any artefact is. */
@@ -98,6 +114,13 @@ const modelsSchema = z
       // It becomes one too.
       version: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/).optional(),
       artefact: z.string().min(1).max(1024).optional(),
+      protocol: z.enum(upstreamProtocols).default('open-inference'),
+      audio: z
+        .strictObject({ sample_rate: z.int().min(1).max(1_000_000), mix_down: z.boolean().default(false) })
+        .transform(
+          ({ sample_rate, mix_down }): AudioInput => ({ sampleRate: sample_rate, mixDown: mix_down }),
+        )
+        .optional(),
     }),
   )
   .min(1)
@@ -181,7 +204,9 @@ const bindingsSchema = z
 export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
   const values = parseBindings(bindingsSchema, env);
   const models = values.GUARD_MODELS.map(
-    ({ name, mode, version, artefact }): ConfiguredModel => ({ name, mode, version, artefactKey: artefact }),
+    ({ name, mode, version, artefact, protocol, audio }): ConfiguredModel => {
+      return { name, mode, version, artefactKey: artefact, protocol, audio };
+    },
   );
   return {
     gpuWorker: { url: values.GPU_WORKER_URL, token: values.GPU_WORKER_TOKEN },

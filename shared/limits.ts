@@ -2,6 +2,8 @@
 
 /** Largest request body that is read, in bytes: a Worker isolate has 128 MB and a body is held about four times while it is parsed. */
 export const bodyBytesMax = 4 * 1024 * 1024;
+/** Bytes of an answer that is read whole to be marked, because rows of its request were cut out. */
+export const cutAnswerBytesMax = 16 * 1024 * 1024;
 /** Rows of one inference request that are scored. */
 export const batchRowsMax = 64;
 /** Input tensors of one inference request. */

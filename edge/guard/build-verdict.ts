@@ -3,6 +3,7 @@ import type { RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
 import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { GuardedModel } from './current-policies.ts';
+import { rowsToCut } from './cut-rows.ts';
 import { type Failure, failureRefuses } from './failure-policy.ts';
 import type { ScoredInput } from './score-input.ts';
 
@@ -43,10 +44,13 @@ export function scoredVerdict(
   const triggered = rows.some(({ trigger }) => exceedsTrigger(trigger));
   const blocked = adversarial || triggered;
   const detector = describeDetector(loaded, noiseKeyId);
+  const enforced = blocked && head.enforces && head.model.policy.mode === 'enforce';
+  const cut = enforced && head.model.policy.batch === 'cut' ? rowsToCut({ rows }) : undefined;
   return {
     ...common(head),
     verdict: blocked ? 'block' : 'allow',
-    enforced: blocked && head.enforces && head.model.policy.mode === 'enforce',
+    enforced,
+    ...(cut === undefined ? {} : { rows_cut: cut }),
     score: worst.score,
     ...describeThreshold(loaded),
     threshold: worst.threshold,

@@ -3,6 +3,7 @@ import type { GuardMode, Verdict, VerdictKind } from '../../shared/contracts/ver
 import type { WaitUntil } from '../bindings.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from './current-policies.ts';
+import { cutRequest, markCut } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { judgeInput } from './judge-input.ts';
@@ -40,13 +41,16 @@ export async function guardInference(
   { services, trail, waitUntil }: { services: GuardServices; trail: GuardTrail; waitUntil: WaitUntil },
 ): Promise<Response> {
   const { model, body, headers, requestId, trace, path, search } = request;
-  const forward = (guardHeaders: Readonly<Record<string, string>> = {}) =>
+  const forward = (
+    guardHeaders: Readonly<Record<string, string>> = {},
+    sent: Pick<GuardedRequest, 'body' | 'headers'> = { body, headers },
+  ) =>
     services.upstream.forward({
       method: 'POST',
       path,
       search,
-      headers,
-      body,
+      headers: sent.headers,
+      body: sent.body,
       requestId,
       trace,
       guardHeaders,
@@ -72,6 +76,10 @@ export async function guardInference(
   const { verdict, error } = judgement;
   if (reveal !== 'nothing') trail.verdict = verdict.verdict;
   waitUntil(recordVerdict(judgement, judged, services));
+  const { rows_cut: cut } = verdict;
+  if (cut !== undefined) {
+    return markCut(await forward({}, cutRequest(request, cut)), { cut, protocol: model.protocol });
+  }
   if (verdict.verdict === 'block') throw blockedError();
   if (verdict.enforced) throw error ?? blockedError();
   return forward(upstreamHeaders(verdict));

@@ -55,7 +55,7 @@ export async function replayVerdict(
   if (loaded.digest !== detector.artefact) {
     throw new GuardError('conflict', 'the verdict was made with another detector artefact');
   }
-  const input = validateInput({ body, headers }, loaded.artefact);
+  const input = validateInput({ model, body, headers }, loaded.artefact);
   if (input.rows !== recorded.rows.length) {
     throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
   }

@@ -42,7 +42,8 @@ export function addMetadataRoutes(app: App, dependencies: RouteDependencies): vo
   };
   const ready = async (context: Context<AppEnv>, name: string, version?: string) => {
     const model = await findModel(context, dependencies, name);
-    modelPath(model, version);
+    // Of every model, whatever its server speaks.
+    modelPath(model, version, model.protocol);
     return answerReadiness(context, await checkReadiness([model], services));
   };
   const described = {

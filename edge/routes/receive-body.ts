@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { GuardError } from '../../shared/errors.ts';
 import { bodyBytesMax } from '../../shared/limits.ts';
 import { readBounded } from '../clients/read-bounded.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel, UpstreamProtocol } from '../config.ts';
 import type { GuardedModel } from '../guard/current-policies.ts';
 import type { AppEnv, RouteDependencies } from './app-env.ts';
 
@@ -31,21 +31,32 @@ export function configuredModel(models: RouteDependencies['models'], name: strin
   return model;
 }
 
+/** Where the models stand in the protocols of their servers. */
+const modelFolder: Readonly<Record<UpstreamProtocol, string>> = {
+  'open-inference': 'v2/models',
+  'tensorflow-serving': 'v1/models',
+};
+
 /**
  * Path of a model on the upstream, built from what was checked and not from what was sent.
- * @throws GuardError `unknown_model` where the version is not the one that is configured
+ * @param protocol that the request speaks
+ * @throws GuardError `unknown_model` where the version is not the one that is configured, or the model's server speaks otherwise
  */
 export function modelPath(
-  model: Pick<ConfiguredModel, 'name' | 'version'>,
+  model: Pick<ConfiguredModel, 'name' | 'version' | 'protocol'>,
   version: string | undefined,
+  protocol: UpstreamProtocol = 'open-inference',
 ): string {
-  const { name } = model;
-  if (version === undefined) return `v2/models/${name}`;
+  if (model.protocol !== protocol) {
+    throw new GuardError('unknown_model', `the server of this model speaks ${model.protocol}`);
+  }
+  const path = `${modelFolder[protocol]}/${model.name}`;
+  if (version === undefined) return path;
   // The detector was made for one version: it says nothing of the others.
   if (version !== model.version) {
     throw new GuardError('unknown_model', 'there is no such version of the model');
   }
-  return `v2/models/${name}/versions/${version}`;
+  return `${path}/versions/${version}`;
 }
 
 /**

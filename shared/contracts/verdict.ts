@@ -51,7 +51,11 @@ export const verdictSchema = z.object({
   at: z.iso.datetime(),
   verdict: z.enum(verdictKinds).describe('What the score means, whatever the mode; the worst of all rows.'),
   mode: z.enum(guardModes),
-  enforced: z.boolean().describe('Whether the request was refused.'),
+  enforced: z.boolean().describe('Whether the request was refused, or the rows that rows_cut names.'),
+  rows_cut: z
+    .array(z.int().min(0))
+    .optional()
+    .describe('Rows that were cut out of the request before it was forwarded.'),
   score: z
     .number()
     .nullable()

@@ -67,7 +67,7 @@ function refuseAmbiguity(text: string): void {
 }
 
 /** Position of the quote that ends the string which starts at `start`; the end of the text where there is none. */
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   for (let position = start + 1; position < text.length; position++) {
     const code = text.charCodeAt(position);
     if (code === backslash) position++;

@@ -1,5 +1,5 @@
 // Writes Open Inference Protocol v2 bodies, JSON or with the binary extension.
-import { headerLengthHeader, type Parameters } from '../contracts/inference.ts';
+import { headerLengthHeader, type InferenceRequest, type Parameters } from '../contracts/inference.ts';
 import type { NamedTensor } from '../maths/tensor.ts';
 import type { ByteTensor } from './byte-elements.ts';
 import { elementsToBytes, elementsToJson } from './elements.ts';
@@ -19,6 +19,24 @@ export function writeBinaryRequest(
   return withBinary(json, inputs);
 }
 
+/** What a request says beside its tensors. */
+export type RequestHead = Pick<InferenceRequest, 'id' | 'parameters' | 'outputs'>;
+
+/** Writes a request; its tensors follow the JSON as raw bytes where it is `binary`. The form of the answer is left to the head. */
+export function writeRequest(
+  { id, parameters, outputs }: RequestHead,
+  inputs: readonly NamedTensor[],
+  { binary }: { readonly binary: boolean },
+): OipMessage {
+  const json = {
+    ...(id === undefined ? {} : { id }),
+    ...(parameters === undefined || Object.keys(parameters).length === 0 ? {} : { parameters }),
+    inputs: binary ? inputs.map(announce) : inputs.map(inJson),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
+  return binary ? withBinary(json, inputs) : withoutBinary(json);
+}
+
 /** What an answer says beside its tensors. */
 export interface ResponseHead {
   readonly model_name: string;
@@ -34,13 +52,17 @@ export function writeResponse(
   binary: (name: string) => boolean,
 ): OipMessage {
   const raw = outputs.filter(({ name }) => binary(name));
-  const written = outputs.map((tensor) => {
-    if (binary(tensor.name)) return announce(tensor);
-    const { name, datatype, shape } = tensor;
-    return { name, datatype, shape, data: elementsToJson(tensor) };
-  });
+  const written = outputs.map((tensor) => (binary(tensor.name) ? announce(tensor) : inJson(tensor)));
   const json = { ...head, outputs: written };
-  if (raw.length > 0) return withBinary(json, raw);
+  return raw.length > 0 ? withBinary(json, raw) : withoutBinary(json);
+}
+
+function inJson(tensor: NamedTensor): object {
+  const { name, datatype, shape } = tensor;
+  return { name, datatype, shape, data: elementsToJson(tensor) };
+}
+
+function withoutBinary(json: object): OipMessage {
   const body = new TextEncoder().encode(JSON.stringify(json));
   return { body, headers: { 'content-type': 'application/json' } };
 }

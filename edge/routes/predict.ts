@@ -1,0 +1,111 @@
+// The filtering proxy for models whose server speaks TensorFlow Serving's REST API: predictions are guarded, the rest is read only.
+import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { guardInference } from '../guard/guard-inference.ts';
+import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { guardErrors, problemAnswers } from './problem-answers.ts';
+import { configuredModel, findModel, modelPath, receiveBody } from './receive-body.ts';
+
+const protocol = 'tensorflow-serving';
+
+const modelParams = z.object({ model: z.string() });
+const versionParams = modelParams.extend({ version: z.string() });
+
+/** The body as the OpenAPI document shows it; the guard itself reads it by hand. */
+const predictBody = z.object({
+  signature_name: z
+    .string()
+    .optional()
+    .describe('`serving_default`, which is also meant where it is missing.'),
+  instances: z.array(z.unknown()).optional().describe('Row by row, each as it is or under the input’s name.'),
+  inputs: z.unknown().optional().describe('All rows of the input in one array, as it is or under its name.'),
+});
+const predictAnswer = z.object({ predictions: z.unknown().optional(), outputs: z.unknown().optional() });
+
+/** Adds the routes of TensorFlow Serving, with and without a version. Others, such as `:classify`, could not be guarded. */
+export function addPredictRoutes(app: App, dependencies: RouteDependencies): void {
+  const { models, services } = dependencies;
+  const predict = async (context: Context<AppEnv>, name: string, version?: string) => {
+    const model = await findModel(context, dependencies, name);
+    const request = {
+      model,
+      path: `${modelPath(model, version, protocol)}:predict`,
+      body: await receiveBody(context),
+      headers: context.req.raw.headers,
+      requestId: context.get('requestId'),
+      trace: context.get('trace'),
+      search: new URL(context.req.url).search,
+    };
+    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
+    return guardInference(request, { services, trail: context.get('trail'), waitUntil });
+  };
+  const describe = async (context: Context<AppEnv>, name: string, { version, of = '' }: Described) =>
+    services.upstream.forward({
+      method: 'GET',
+      path: `${modelPath(configuredModel(models, name), version, protocol)}${of}`,
+      search: '',
+      headers: context.req.raw.headers,
+      body: undefined,
+      requestId: context.get('requestId'),
+      trace: context.get('trace'),
+    });
+  // A router reads a colon within a segment as part of its name: the pattern of the segment holds the action too.
+  const nameOf = (segment: string) => segment.slice(0, -':predict'.length);
+  app.post('/v1/models/:action{[^/:]+:predict}', (context) =>
+    predict(context, nameOf(context.req.param('action'))),
+  );
+  app.post('/v1/models/:model{[^/:]+}/versions/:action{[^/:]+:predict}', (context) =>
+    predict(context, context.req.param('model'), nameOf(context.req.param('action'))),
+  );
+  for (const of of ['', '/metadata'] as const) {
+    app.get(`/v1/models/:model{[^/:]+}${of}`, (context) =>
+      describe(context, context.req.param('model'), { of }),
+    );
+    app.get(`/v1/models/:model{[^/:]+}/versions/:version{[^/:]+}${of}`, (context) =>
+      describe(context, context.req.param('model'), { of, version: context.req.param('version') }),
+    );
+  }
+  describeRoutes(app);
+}
+
+/** What is asked of a model: its status, or more. */
+interface Described {
+  readonly version?: string;
+  readonly of?: string;
+}
+
+function describeRoutes(app: App): void {
+  const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
+  for (const [path, params] of [
+    ['/v1/models/{model}', modelParams],
+    ['/v1/models/{model}/versions/{version}', versionParams],
+  ] as const) {
+    app.openAPIRegistry.registerPath(
+      createRoute({
+        method: 'post',
+        path: `${path}:predict`,
+        request: { params, body: { required: true, ...json(predictBody) } },
+        responses: {
+          200: { description: 'The answer of the protected model, as it gave it.', ...json(predictAnswer) },
+          ...problemAnswers(...guardErrors, 'blocked', 'upstream_unreachable', 'upstream_timeout'),
+        },
+      }),
+    );
+    for (const [of, description] of [
+      ['', 'The state of the model’s versions as its server tells it.'],
+      ['/metadata', 'Its signatures as its server tells them.'],
+    ]) {
+      app.openAPIRegistry.registerPath(
+        createRoute({
+          method: 'get',
+          path: `${path}${of}`,
+          request: { params },
+          responses: {
+            200: { description, ...json(z.record(z.string(), z.unknown())) },
+            ...problemAnswers('unauthorized', 'unknown_model', 'upstream_unreachable', 'upstream_timeout'),
+          },
+        }),
+      );
+    }
+  }
+}
