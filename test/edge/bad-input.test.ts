@@ -73,6 +73,7 @@ const refusals: readonly Refusal[] = [
   ],
   ['an unknown member of a tensor', 400, 'malformed_request', jsonBody([calmInput], { contents: {} })],
   ['a tensor in shared memory', 422, 'invalid_input', jsonBody([calmInput], { parameters: sharedMemory })],
+  ['a parameter of the guard', 422, 'invalid_input', withMembers({ parameters: { guard_rows_cut: '' } })],
   ['tensors in shared memory', 422, 'invalid_input', withMembers({ parameters: sharedMemory })],
   [
     'data nested otherwise than the shape',

@@ -34,6 +34,7 @@ describe('a complete configuration', () => {
     expect(config.models.get('lenet')).toEqual({
       name: 'lenet',
       mode: 'shadow',
+      protocol: 'open-inference',
       artefactKey: 'detectors/lenet.json',
     });
     expect(config.models.get('other')).toEqual({ name: 'other', mode: 'off', artefactKey: undefined });

@@ -40,6 +40,21 @@ describe('a calm input', () => {
     );
   });
 
+  it('is read without a content-type too, as clients of Triton send it', async () => {
+    const { body, headers } = binaryBody();
+    const { 'inference-header-content-length': length } = headers;
+    for (const [sent, split] of [
+      [new TextEncoder().encode(jsonBody()), {}],
+      [body, { 'inference-header-content-length': length }],
+    ] as const) {
+      const path = '/v2/models/enforce/infer';
+      const answer = await guarded.call(path, { method: 'POST', body: sent, headers: split });
+      expect(answer.status).toBe(200);
+      expect(guarded.upstream.received.at(-1)).toMatchObject({ body: Buffer.from(sent) });
+      expect(guarded.upstream.received.at(-1)?.headers['content-type']).toBeUndefined();
+    }
+  });
+
   it('is allowed in mode enforce and says so with the id of its audit entry', async () => {
     const answer = await guarded.infer('enforce');
     expect(answer.headers.get('x-guard-verdict')).toBe('allow');
