@@ -37,7 +37,7 @@ describe('a complete configuration', () => {
       protocol: 'open-inference',
       artefactKey: 'detectors/lenet.json',
     });
-    expect(config.models.get('other')).toEqual({ name: 'other', mode: 'off', artefactKey: undefined });
+    expect(config.models.get('other')).toMatchObject({ name: 'other', mode: 'off', artefactKey: undefined });
     expect(config.apiToken).toBe('secret-of-the-callers');
     expect(config.guardTimeoutMs).toBe(2_000);
     expect(config.upstream).toEqual({
