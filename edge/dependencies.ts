@@ -53,7 +53,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
         passCredentials: config.apiToken === undefined,
         server: watchedNeighbour('upstream', { metrics, load }),
       }),
-      audit: auditStore(bindings.database),
+      audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),
       metrics,
       guardTimeoutMs: config.guardTimeoutMs,
     },

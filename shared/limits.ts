@@ -49,6 +49,8 @@ export const triggerPixelsMax = 1_024;
 export const poisonSeedMax = 500_000_000;
 /** Seed of a screening: each class adds a multiple of its label, in 32 bits. */
 export const screeningSeedMax = 2_147_483_647;
+/** Verdicts of one page of the audit, of some kB each. */
+export const auditPageMax = 500;
 /** Characters of a webhook's address. */
 export const webhookCharactersMax = 2_048;
 /** Bytes of one uploaded part but the last: R2 takes none smaller. */

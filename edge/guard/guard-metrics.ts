@@ -23,6 +23,7 @@ export interface GuardMetrics {
   readonly fallbacks: Counter<'model'>;
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
+  readonly auditRetries: Counter;
   /** The text exposition and its content type. */
   exposition(): Promise<{ readonly body: string; readonly contentType: string }>;
 }
@@ -90,7 +91,12 @@ export function guardMetrics(): GuardMetrics {
     }),
     auditFailures: new Counter({
       name: 'guard_audit_failures_total',
-      help: 'Verdicts that could not be written to the audit.',
+      help: 'Verdicts that could not be written to the audit; each is in the log whole.',
+      registers,
+    }),
+    auditRetries: new Counter({
+      name: 'guard_audit_retries_total',
+      help: 'Further tries to write a batch of verdicts to the audit.',
       registers,
     }),
     breakers: new Gauge({

@@ -4,10 +4,10 @@ import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { GuardServices } from './guard-services.ts';
 import type { JudgedRequest, Judgement } from './judge-input.ts';
 
-/** Records a judgement. An audit that cannot be written is logged and counted, and changes no answer. */
+/** Records a judgement. What the audit does not take is logged whole and counted, and changes no answer. */
 export async function recordVerdict(
   { verdict }: Judgement,
-  { model, body, enforces }: Pick<JudgedRequest, 'model' | 'body' | 'enforces'>,
+  { model, body, enforces, principal }: Pick<JudgedRequest, 'model' | 'body' | 'enforces' | 'principal'>,
   { audit, metrics }: Pick<GuardServices, 'audit' | 'metrics'>,
 ): Promise<void> {
   metrics.requests.inc({ model: model.name, mode: verdict.mode, verdict: verdict.verdict });
@@ -25,10 +25,17 @@ export async function recordVerdict(
   for (const { forwards } of verdict.rows) {
     if (forwards !== undefined) metrics.forwards.observe({ model: model.name }, forwards);
   }
+  const entry = {
+    verdict,
+    model: model.name,
+    requestDigest: await sha256Digest(body),
+    principal: principal ?? null,
+  };
   try {
-    await audit.write({ verdict, model: model.name, requestDigest: await sha256Digest(body) });
+    await audit.write(entry);
   } catch (cause) {
     metrics.auditFailures.inc();
-    log('error', 'audit.failure', { verdict_id: verdict.id, request_id: verdict.request_id, cause });
+    // The line is the entry's only copy.
+    log('error', 'audit.failure', { verdict_id: verdict.id, request_id: verdict.request_id, entry, cause });
   }
 }

@@ -1,12 +1,15 @@
-// The audit: reading a verdict back, and scoring its request again.
+// The audit: listing verdicts, reading one back, and scoring its request again.
 
 import { createRoute, z } from '@hono/zod-openapi';
+import { type AuditPageBody, auditPageSchema } from '../../shared/contracts/audit.ts';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { AuditEntry, AuditStore } from '../clients/audit-store.ts';
+import { openCursor, sealCursor } from '../guard/audit-cursor.ts';
 import { replaySchema, replayVerdict } from '../guard/replay-verdict.ts';
 import { isVerdictId } from '../guard/verdict-id.ts';
 import type { App, RouteDependencies } from './app-env.ts';
+import { auditPageQuerySchema, readQuestion } from './audit-question.ts';
 import { inferenceBody } from './infer.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { findModel, receiveBody } from './receive-body.ts';
@@ -16,6 +19,7 @@ const params = z.object({ id: z.string() });
 /** Adds the routes of the audit. */
 export function addVerdictRoutes(app: App, dependencies: RouteDependencies): void {
   const { services } = dependencies;
+  addListRoute(app, dependencies);
   const readRoute = createRoute({
     method: 'get',
     path: '/v1/verdicts/{id}',
@@ -59,6 +63,40 @@ export function addVerdictRoutes(app: App, dependencies: RouteDependencies): voi
       trace: context.get('trace'),
     };
     return context.json(await replayVerdict(call, services), 200);
+  });
+}
+
+function addListRoute(app: App, { services }: Pick<RouteDependencies, 'services'>): void {
+  app.openAPIRegistry.registerPath(
+    createRoute({
+      method: 'get',
+      path: '/v1/verdicts',
+      request: { query: auditPageQuerySchema },
+      responses: {
+        200: {
+          description: 'Verdicts, newest first.',
+          content: { 'application/json': { schema: auditPageSchema } },
+        },
+        ...problemAnswers('malformed_request', 'unauthorized', 'forbidden'),
+      },
+    }),
+  );
+  app.get('/v1/verdicts', async (context) => {
+    const { cursor, limit, ...filter } = readQuestion(auditPageQuerySchema, context.req.query());
+    const scope = { ...filter, order: 'newest' } as const;
+    const after = cursor === undefined ? undefined : await openCursor(cursor, scope, services.noiseKey);
+    // One more than is shown says whether there is more.
+    const found = await services.audit.list({ ...scope, after, limit: limit + 1 });
+    const shown = found.slice(0, limit);
+    const last = shown.at(-1)?.verdict;
+    const page: AuditPageBody = {
+      verdicts: shown.map(({ verdict, model, principal, requestDigest }) => {
+        return { model, principal, request_digest: requestDigest, verdict };
+      }),
+      next:
+        found.length > limit && last !== undefined ? await sealCursor(last, scope, services.noiseKey) : null,
+    };
+    return context.json(page, 200);
   });
 }
 

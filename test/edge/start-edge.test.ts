@@ -47,7 +47,8 @@ describe('the edge', () => {
   it('keeps its audit where it is given a folder', async () => {
     const persistDir = await mkdtemp(path.join(tmpdir(), 'nccr-guard-'));
     const insert =
-      "INSERT INTO verdicts VALUES ('gv_1', 't', 'r', 'd', 'm', 'shadow', 'allow', 0, 1.5, NULL, NULL, NULL, '{}')";
+      'INSERT INTO verdicts (id, at, request_id, request_digest, model, mode, verdict, enforced, score, body)' +
+      " VALUES ('gv_1', 't', 'r', 'd', 'm', 'shadow', 'allow', 0, 1.5, '{}')";
     const first = await startEdge({ ...options, persistDir });
     await first.storage.run({ sql: insert });
     await first.stop();
