@@ -1,34 +1,16 @@
 // What screening jobs refuse, and what happens to those that are cancelled or deleted, through the real routes and Workflow.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { describe, expect, it } from 'vitest';
 import { uploadPartBytesMax, uploadPartBytesMin } from '../../shared/limits.ts';
 import { rawRequest } from '../helpers/raw-request.ts';
-import {
-  digitFiles,
-  type ScreeningWorker,
-  screeningClient,
-  screeningEdgeOptions,
-  startScreeningWorker,
-} from '../helpers/screening-edge.ts';
+import { digitFiles } from '../helpers/screening-edge.ts';
+import { startedScreening } from '../helpers/started-screening.ts';
 import { idxFile, patternedBytes } from '../helpers/upload-fixture.ts';
 
-let worker: ScreeningWorker;
-let edge: RunningEdge;
-const logs: string[] = [];
-const client = screeningClient(() => edge.url);
+const started = startedScreening();
+const { client } = started;
 const missing = 'scr_00000000-0000-7000-8000-000000000000';
 const few = digitFiles(20);
-
-beforeAll(async () => {
-  worker = await startScreeningWorker();
-  edge = await startEdge(screeningEdgeOptions(worker.url, { onLog: (line) => logs.push(line) }));
-});
-
-afterAll(async () => {
-  await edge?.stop();
-  await worker?.stop();
-});
 
 describe('an upload', () => {
   it('comes in parts of any order, each of which may come again', async () => {
@@ -147,24 +129,24 @@ describe('a job', () => {
     expect(await answer.json()).toMatchObject({ state: 'cancelled', stage: null });
     release();
     expect((await cancel(id)).status).toBe(200);
-    const asked = worker.asked();
+    const asked = started.worker.asked();
     await sleep(500);
-    expect(worker.asked()).toBe(asked);
+    expect(started.worker.asked()).toBe(asked);
     expect(await client.read(id)).toMatchObject({ state: 'cancelled', poisoned: null, failure: null });
     expect((await complete(id)).status).toBe(409);
   });
 
   it('that is deleted while it runs leaves nothing behind', async () => {
     const { id, release } = await heldJob();
-    expect((await edge.storage.listScreenings(`screenings/${id}/`)).length).toBeGreaterThan(0);
+    expect((await started.edge.storage.listScreenings(`screenings/${id}/`)).length).toBeGreaterThan(0);
     expect((await remove(id)).status).toBe(204);
     expect((await client.call(`/v1/screenings/${id}`)).status).toBe(404);
     release();
-    await expect.poll(() => edge.storage.listScreenings(`screenings/${id}/`)).toEqual([]);
+    await expect.poll(() => started.edge.storage.listScreenings(`screenings/${id}/`)).toEqual([]);
     await sleep(500);
-    expect(await edge.storage.listScreenings(`screenings/${id}/`)).toEqual([]);
+    expect(await started.edge.storage.listScreenings(`screenings/${id}/`)).toEqual([]);
     const tables = ['files', 'parts', 'shards', 'classes'];
-    const counts = await edge.storage.run<{ rows: number }>(
+    const counts = await started.edge.storage.run<{ rows: number }>(
       ...tables.map((table) => ({
         sql: `SELECT COUNT(*) AS rows FROM screening_${table} WHERE job = ?`,
         values: [id],
@@ -193,14 +175,14 @@ describe('a job', () => {
 async function heldJob() {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
-  worker.onInfer = () => {
+  started.worker.onInfer = () => {
     reached.resolve();
     return released.promise;
   };
   const { id } = await client.submit(digitFiles(600));
   await reached.promise;
   const release = () => {
-    worker.onInfer = () => Promise.resolve();
+    started.worker.onInfer = () => Promise.resolve();
     released.resolve();
   };
   return { id, release };
@@ -224,7 +206,7 @@ async function rawPart(id: string, headers: Record<string, string>): Promise<num
   const path = `/v1/screenings/${id}/parts/1?file=labels`;
   const head = [`PUT ${path} HTTP/1.1`, 'host: edge', 'connection: close', ...lines, '', ''].join('\r\n');
   const body = 'transfer-encoding' in headers ? '1\r\nx\r\n0\r\n\r\n' : '';
-  const answer = await rawRequest(edge.url, `${head}${body}`, 10_000);
+  const answer = await rawRequest(started.edge.url, `${head}${body}`, 10_000);
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
 }
 

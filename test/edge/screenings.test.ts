@@ -1,32 +1,13 @@
 // Screening jobs through the real routes, Workflow, D1, R2 and gpu-worker.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { describe, expect, it } from 'vitest';
 import type { ScreeningJob } from '../../shared/contracts/screening-job.ts';
 import { parseReport } from '../../shared/screening-report/report-json.ts';
-import {
-  digitFiles,
-  type ScreeningWorker,
-  screenedModel,
-  screeningClient,
-  screeningEdgeOptions,
-  startScreeningWorker,
-} from '../helpers/screening-edge.ts';
+import { digitFiles, screenedModel } from '../helpers/screening-edge.ts';
+import { startedScreening } from '../helpers/started-screening.ts';
 
-let worker: ScreeningWorker;
-let edge: RunningEdge;
-const logs: string[] = [];
-const client = screeningClient(() => edge.url);
+const started = startedScreening();
+const { client } = started;
 const files = digitFiles(900);
-
-beforeAll(async () => {
-  worker = await startScreeningWorker();
-  edge = await startEdge(screeningEdgeOptions(worker.url, { onLog: (line) => logs.push(line) }));
-});
-
-afterAll(async () => {
-  await edge?.stop();
-  await worker?.stop();
-});
 
 describe('a screening', () => {
   it('goes from its upload to a report of every class', async () => {
