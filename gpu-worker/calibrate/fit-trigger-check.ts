@@ -1,7 +1,7 @@
 // From the activations of clean inputs to a trigger check: Gaussians of some, the threshold from others.
 import type { TriggerCheckArtefact } from '../../shared/contracts/detector-artefact.ts';
 import { fitActivationGaussian, packGaussian } from '../../shared/detector/activation-gaussian.ts';
-import { activationColumns, triggerScore } from '../../shared/detector/trigger-check.ts';
+import { activationColumns, type TriggerCheck, triggerScore } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { conformalPromise } from './conformal-promise.ts';
 import { type ExtractedRows, predictedLabels, rowChanges, rowLogits } from './extract-rows.ts';
@@ -47,13 +47,18 @@ export function fitTriggerCheck(
     fpr_ci95: [0, 1] as [number, number],
     calibration_samples: 1,
   };
-  const scores = Float64Array.from({ length: thresholdRows.count }, (_, row) => {
-    const logits = rowLogits(thresholdRows, row).subarray(0, classes);
-    const changes = rowChanges(thresholdRows, row);
-    return triggerScore({ gaussian, threshold: unset, columns }, { logits, changes }).score;
-  });
+  const scores = triggerScores({ gaussian, threshold: unset, columns }, thresholdRows);
   return {
     activations: packGaussian(gaussian),
     threshold: conformalPromise({ scores, predicted }, { targetFpr, perClass: false }),
   };
+}
+
+/** Scores of rows by a trigger check, [count]. */
+export function triggerScores(check: TriggerCheck, rows: ExtractedRows): Float64Array {
+  const { classes } = rows.compiled.model;
+  return Float64Array.from({ length: rows.count }, (_, row) => {
+    const logits = rowLogits(rows, row).subarray(0, classes);
+    return triggerScore(check, { logits, changes: rowChanges(rows, row) }).score;
+  });
 }

@@ -133,6 +133,9 @@ export function reportText(report: GuardAttackReport): string {
       .filter(({ raised }) => raised)
       .map(({ flag, detail }) => `sign of gradient masking: ${flag} (${detail})`),
     ...(masking.some(({ raised }) => raised) ? [] : ['no sign of gradient masking']),
+    ...(report.trigger_check === undefined
+      ? []
+      : ['the trigger check is not attacked: these figures are of the detector alone']),
   ].join('\n');
 }
 

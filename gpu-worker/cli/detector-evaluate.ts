@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type AttackName, attackNames } from '../attacks/attack-by-name.ts';
 import { type EvaluationReport, evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { sequentialTable } from '../evaluate/evaluate-sequential.ts';
+import type { TriggerCheckReport } from '../evaluate/evaluate-trigger-check.ts';
 import { aligned } from '../evaluate/text-columns.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
 import { addExamplesOption } from './kept-examples.ts';
@@ -113,10 +114,20 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   }
 }
 
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+function interval([low, high]: [number, number]): string {
+  return `${percent(low)} to ${percent(high)}`;
+}
+
+function triggerLine({ fpr, target_fpr: target, fpr_interval: expected }: TriggerCheckReport): string {
+  return `trigger check: by itself refuses ${percent(fpr)} of the clean images, target ${percent(target)}, expected within ${interval(expected)}; no triggers are tried`;
+}
+
 /** The report for a person, worst attack first in sight. */
 export function reportTable(report: EvaluationReport): string {
-  const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
-  const interval = ([low, high]: [number, number]) => `${percent(low)} to ${percent(high)}`;
   const header = [
     'attack',
     'successes',
@@ -161,6 +172,7 @@ export function reportTable(report: EvaluationReport): string {
       ? `the logit margin alone does better on: ${beaten.join(', ')}`
       : 'no attack on which the logit margin alone does better',
     ...(report.sequential === undefined ? [] : sequentialTable(report.sequential)),
+    ...(report.trigger_check === undefined ? [] : [triggerLine(report.trigger_check)]),
   ].join('\n');
 }
 

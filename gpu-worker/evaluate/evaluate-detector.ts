@@ -36,6 +36,7 @@ import {
 } from '../datasets/dataset.ts';
 import type { ForeignExamples } from '../datasets/foreign-examples.ts';
 import { evaluateSequential, type SequentialReport } from './evaluate-sequential.ts';
+import { evaluateTriggerCheck, type TriggerCheckReport } from './evaluate-trigger-check.ts';
 
 /** What is evaluated, on what. */
 export interface EvaluationInputs {
@@ -96,6 +97,8 @@ export interface EvaluationReport {
   readonly attacks: readonly AttackReport[];
   /** Where the artefact has a sequential test; everything else is of its full test. */
   readonly sequential?: SequentialReport;
+  /** Where the artefact has a trigger check; everything else is of the detector alone. */
+  readonly trigger_check?: TriggerCheckReport;
 }
 
 /** The clean images that the model gives one class. */
@@ -162,6 +165,7 @@ export async function evaluateDetector(
     add(measured, found.rows, examples.rows.length);
   }
   const calibration = calibrationOf(artefact);
+  const triggerCheck = evaluateTriggerCheck(artefact, all.rows);
   return {
     detector: { name: artefact.name, version: artefact.version, model: artefact.model.name },
     dataset: { name: dataset.name, images, digest: datasetDigest(tested) },
@@ -173,6 +177,7 @@ export async function evaluateDetector(
     classes: classReports(all.scores, predicted, artefact),
     attacks: reports,
     ...(sequential && { sequential: sequential.report() }),
+    ...(triggerCheck && { trigger_check: triggerCheck }),
   };
 }
 

@@ -80,6 +80,8 @@ export interface GuardAttackReport {
   /** Attacks that turned no image at any budget, as `bare square` or `guarded boundary`. */
   readonly never_succeeded: readonly string[];
   readonly masking: readonly MaskingFlag[];
+  /** Where the artefact has a trigger check: what it would refuse counts as passed here, and no attack tries to get by it. */
+  readonly trigger_check?: 'not attacked';
 }
 
 /**
@@ -139,6 +141,7 @@ export async function attackGuardedModel(
     })),
     never_succeeded: [...silent, ...never('guarded', guarded, lostClean)],
     masking: maskingFlags(guarded, { lostClean, budgets, zeroGradients }),
+    ...(artefact.trigger_check && { trigger_check: 'not attacked' }),
   };
 }
 

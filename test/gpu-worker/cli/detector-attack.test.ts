@@ -104,5 +104,7 @@ describe('the report for a person', () => {
     expect(text).toMatch(/sign of gradient masking: zero-gradients \(in 50.0 % of the steps\)/);
     const sound = reportText({ ...report, never_succeeded: [], masking: [] });
     expect(sound).toMatch(/every attack succeeded somewhere\nno sign of gradient masking$/);
+    const checked = reportText({ ...report, trigger_check: 'not attacked' });
+    expect(checked).toMatch(/\nthe trigger check is not attacked: these figures are of the detector alone$/);
   });
 });

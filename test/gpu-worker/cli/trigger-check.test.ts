@@ -37,6 +37,24 @@ describe('detector calibrate --trigger-check', () => {
     expect(plan.taps).toMatchObject([{ kind: 'activations', neurons: 84 }]);
   }, 240_000);
 
+  it('is evaluated on clean images, and an attack says that it leaves it out', async () => {
+    const on = [lenetFile, '--detector', file('d.json'), '--dataset', 'synthetic-digits:100'];
+    const report = ['--images', '60', '--attack', 'fgsm', '--out', file('report.json')];
+    const evaluated = await nccrGuard('detector', 'evaluate', ...on, ...report);
+    expect(evaluated.code, evaluated.stderr).toBe(0);
+    expect(evaluated.stdout).toMatch(
+      /trigger check: by itself refuses .* of the clean images, target 10.0 %/,
+    );
+    const { trigger_check: check } = JSON.parse(await readFile(file('report.json'), 'utf8'));
+    expect(check.target_fpr).toBe(0.1);
+    expect(check.fpr).toBeGreaterThanOrEqual(check.fpr_interval[0]);
+    expect(check.fpr).toBeLessThanOrEqual(check.fpr_interval[1]);
+    const short = '--images 3 --budgets 0.4 --steps 3 --draws 1 --queries 2'.split(' ');
+    const attacked = await nccrGuard('detector', 'attack', ...on, ...short);
+    expect(attacked.code, attacked.stderr).toBe(0);
+    expect(attacked.stdout).toContain('the trigger check is not attacked');
+  }, 240_000);
+
   it('does not go with an automatic choice, which has no plan of its own yet', async () => {
     const refused = await calibrate('--trigger-check', '--auto', '--out', file('auto.json'));
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/cannot be used with/) });
