@@ -5,7 +5,7 @@ import { requestId } from 'hono/request-id';
 import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
-import { authenticate, authenticateOperator, operatorPaths } from './authenticate.ts';
+import { authorize } from './access/authorize.ts';
 import { receiveTrace } from './clients/trace-context.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { App, AppEnv } from './routes/app-env.ts';
@@ -50,9 +50,8 @@ export function createApp(dependencies: Dependencies): App {
       },
     }),
   );
+  app.use(authorize(dependencies.access));
   addHealthRoutes(app, dependencies);
-  for (const path of operatorPaths) app.use(path, authenticateOperator(dependencies));
-  app.use(authenticate(dependencies));
   addMetadataRoutes(app, dependencies);
   addInferRoutes(app, dependencies);
   addPredictRoutes(app, dependencies);

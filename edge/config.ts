@@ -40,10 +40,7 @@ export interface EdgeConfig {
   readonly gpuWorker: { readonly url: URL; readonly token: string };
   readonly upstream: { readonly url: URL; readonly token: string | undefined; readonly timeoutMs: number };
   readonly models: ReadonlyMap<string, ConfiguredModel>;
-  /** Bearer token that every caller must show; undefined where authentication is switched off. */
-  readonly apiToken: string | undefined;
-  /** Bearer token that scores and figures need; undefined where every caller may read them. */
-  readonly operatorToken: string | undefined;
+  readonly access: AccessConfig;
   readonly guardTimeoutMs: number;
   readonly load: LoadBounds;
   readonly noiseKeyHex: string;
@@ -69,6 +66,16 @@ export interface LoadBounds {
   readonly pendingVerdictsMax: number;
   /** Verdicts of mode shadow under way at once, from the arrival of their requests. */
   readonly pendingShadowMax: number;
+}
+
+/** Whose credentials are believed. */
+export interface AccessConfig {
+  /** Whether callers must show any. */
+  readonly required: boolean;
+  /** Bearer token of the callers; undefined where each has a key of its own, or none is asked for. */
+  readonly apiToken: string | undefined;
+  /** Bearer token of the operators; undefined where every caller is one. */
+  readonly operatorToken: string | undefined;
 }
 
 /** What a run of a screening is told: its job, and which run of it this is. */
@@ -187,9 +194,9 @@ const bindingsSchema = z
     SCREENINGS: z.custom<R2BucketBinding>(isBinding, 'must be an R2 bucket'),
     SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
   })
-  .refine(({ AUTH, API_TOKEN }) => AUTH === 'none' || API_TOKEN !== undefined, {
+  .refine((env) => env.AUTH === 'none' || env.API_TOKEN !== undefined || env.OPERATOR_TOKEN !== undefined, {
     path: ['API_TOKEN'],
-    message: 'is needed unless AUTH is none',
+    message: 'this or OPERATOR_TOKEN is needed unless AUTH is none',
   })
   .refine(({ API_TOKEN, OPERATOR_TOKEN }) => OPERATOR_TOKEN === undefined || OPERATOR_TOKEN !== API_TOKEN, {
     path: ['OPERATOR_TOKEN'],
@@ -216,8 +223,11 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
       timeoutMs: values.UPSTREAM_TIMEOUT_MS,
     },
     models: new Map(models.map((model) => [model.name, model])),
-    apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
-    operatorToken: values.OPERATOR_TOKEN,
+    access: {
+      required: values.AUTH === 'token',
+      apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
+      operatorToken: values.OPERATOR_TOKEN,
+    },
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     load: {
       breakerCallsMin: values.BREAKER_CALLS_MIN,

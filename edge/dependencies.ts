@@ -2,6 +2,8 @@
 import { log } from '../shared/log.ts';
 import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
 import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
+import type { Access } from './access/authorize.ts';
+import { createAccess } from './access/identify.ts';
 import { artefactStore } from './clients/artefact-store.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { type BreakerState, breakerStates, circuitBreaker } from './clients/circuit-breaker.ts';
@@ -23,10 +25,7 @@ import { uploadStore } from './screening/upload-store.ts';
 
 /** What the app is made of. */
 export interface Dependencies extends RouteDependencies {
-  /** Bearer token of the callers; undefined where authentication is switched off. */
-  readonly apiToken: string | undefined;
-  /** Bearer token of the operators; undefined where every caller is one. */
-  readonly operatorToken: string | undefined;
+  readonly access: Access;
 }
 
 /** Makes the dependencies of one isolate. */
@@ -35,8 +34,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
   const metrics = guardMetrics();
   return {
     models: config.models,
-    apiToken: config.apiToken,
-    operatorToken: config.operatorToken,
+    access: await createAccess(config.access),
     services: {
       policies: currentPolicies(),
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
@@ -50,7 +48,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
       upstream: upstreamClient({
         ...upstream,
-        passCredentials: config.apiToken === undefined,
+        passCredentials: !config.access.required,
         server: watchedNeighbour('upstream', { metrics, load }),
       }),
       audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),

@@ -6,6 +6,7 @@ export const errorTable = {
   malformed_request: { status: 400, title: 'Malformed request' },
   unauthorized: { status: 401, title: 'Missing or wrong credentials' },
   forbidden: { status: 403, title: 'Not allowed with these credentials' },
+  insufficient_scope: { status: 403, title: 'Credentials without the scope that is needed' },
   blocked: { status: 403, title: 'Input refused by the guard' },
   unknown_model: { status: 404, title: 'Unknown model' },
   not_found: { status: 404, title: 'Not found' },
@@ -15,8 +16,10 @@ export const errorTable = {
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   invalid_input: { status: 422, title: 'Input does not fit the model' },
   batch_too_large: { status: 422, title: 'Batch too large' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
   // The guard's neighbours.
   overloaded: { status: 503, title: 'Overloaded' },
+  credentials_unavailable: { status: 503, title: 'Credentials cannot be checked at the moment' },
   deadline_exceeded: { status: 504, title: 'Deadline exceeded' },
   extractor_unreachable: { status: 503, title: 'Activation extraction is unreachable' },
   extractor_unauthorized: { status: 503, title: 'Activation extraction refused the guard' },
@@ -49,6 +52,8 @@ export interface GuardErrorOptions {
   readonly places?: readonly ErrorPlace[];
   /** Seconds after which the caller may try again; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number;
+  /** Headers that the answer carries beside. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The one error that the guard throws on purpose; anything else that is thrown is a bug and becomes `internal`. */
@@ -57,12 +62,14 @@ export class GuardError extends Error {
   readonly code: ErrorCode;
   readonly places: readonly ErrorPlace[];
   readonly retryAfterSeconds: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: ErrorCode, detail: string, options: GuardErrorOptions = {}) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.places = options.places ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers ?? {};
   }
 
   /** HTTP status of the answer that reports this error. */

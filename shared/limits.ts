@@ -107,6 +107,10 @@ export const webhookRetryDelaysMs = [5_000, 300_000, 1_800_000, 7_200_000] as co
 export const webhookRetryAfterMsMax = 7_200_000;
 /** Pixels of an image file that is decoded: more than any network at hand reads, and 50 MB as three channels of bytes. */
 export const imagePixelsMax = 16 * 1024 * 1024;
+/** Characters of the name of an API key. */
+export const apiKeyNameCharactersMax = 128;
+/** Models that an API key may be limited to: its row is held in memory by every isolate that sees it. */
+export const apiKeyModelsMax = 64;
 /** Time that a request of a screening waits for workers, in milliseconds: it is cut into runs, and a guard's requests go between. */
 export const screeningDeadlineMsMax = 120_000;
 /** Bytes of one upload, all of its files together. */

@@ -58,5 +58,6 @@ export function problemResponse(error: GuardError, context: ProblemContext = {})
   if (context.requestId !== undefined) headers.set('x-request-id', context.requestId);
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer');
+  for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
   return new Response(JSON.stringify(body), { status, headers });
 }

@@ -37,7 +37,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
   edge: [
     ['edge/worker.ts', 'edge/detector-worker/'],
     ['edge/app.ts', 'edge/dependencies.ts'],
-    ['edge/routes/', 'edge/dashboard/', 'edge/authenticate.ts'],
+    ['edge/routes/', 'edge/dashboard/', 'edge/access/'],
     ['edge/guard/', 'edge/screening/'],
     ['edge/clients/', 'edge/config.ts', 'edge/bindings.ts'],
   ],

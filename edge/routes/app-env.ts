@@ -1,5 +1,6 @@
 // What the application gives its routes: their types, their variables and what they are made of.
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Principal } from '../access/principal.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
@@ -12,6 +13,8 @@ export interface AppEnv {
     requestId: string;
     trail: GuardTrail;
     trace: TraceContext;
+    /** Who calls; not there on the open routes. */
+    principal: Principal;
   };
 }
 

@@ -38,7 +38,7 @@ describe('a complete configuration', () => {
       artefactKey: 'detectors/lenet.json',
     });
     expect(config.models.get('other')).toMatchObject({ name: 'other', mode: 'off', artefactKey: undefined });
-    expect(config.apiToken).toBe('secret-of-the-callers');
+    expect(config.access.apiToken).toBe('secret-of-the-callers');
     expect(config.guardTimeoutMs).toBe(2_000);
     expect(config.upstream).toEqual({
       url: new URL('https://models.example/base/'),
@@ -51,11 +51,15 @@ describe('a complete configuration', () => {
     const GUARD_MODELS = '[{"name":"a","mode":"off","version":"3"}]';
     const config = parseConfig({ ...complete, GUARD_MODELS, OPERATOR_TOKEN: 'secret-of-the-operators' });
     expect(config.models.get('a')?.version).toBe('3');
-    expect(config.operatorToken).toBe('secret-of-the-operators');
+    expect(config.access.operatorToken).toBe('secret-of-the-operators');
   });
 
   it('may switch authentication off only by saying so', () => {
-    expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).apiToken).toBeUndefined();
+    expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).access).toEqual({
+      required: false,
+      apiToken: undefined,
+      operatorToken: undefined,
+    });
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
   });
 });

@@ -23,7 +23,7 @@ describe('where operators have a token', () => {
     const init = method === 'GET' ? { method } : { method, body: jsonBody() };
     const asCaller = await guarded.call(path, { ...init, headers: json });
     expect(asCaller.status).toBe(403);
-    expect(problemSchema.parse(await asCaller.json()).code).toBe('forbidden');
+    expect(problemSchema.parse(await asCaller.json()).code).toBe('insufficient_scope');
     const asNobody = await guarded.call(path, { ...init, headers: { ...json, authorization: 'Bearer x' } });
     expect(asNobody.status).toBe(401);
     const asOperator = await guarded.call(path, { ...init, headers: { ...json, ...operator } });
