@@ -1,6 +1,7 @@
 // How well a method's suspects are the rows that were planted, and the smallest rates at which a method still finds them.
 import { assert } from '../../shared/assert.ts';
 import type { MethodScore, ScreeningRow } from '../../shared/contracts/screening-table.ts';
+import { f1Score } from '../../shared/maths/f1-score.ts';
 import type { Suspicion } from '../baselines/training-activations.ts';
 
 /** What is known of a set. */
@@ -29,7 +30,7 @@ export function scoreSuspicion(
   const known = isPlanted.size > 0;
   const recall = known ? hits / isPlanted.size : null;
   return {
-    f1: known ? (2 * hits) / (isPlanted.size + rows.length) : null,
+    f1: known ? f1Score({ hits, found: rows.length, planted: isPlanted.size }) : null,
     precision: known ? (rows.length === 0 ? 0 : hits / rows.length) : null,
     recall,
     flagged: flagged === undefined ? null : [...flagged],

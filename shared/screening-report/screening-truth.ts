@@ -1,6 +1,7 @@
 // What a screening found against the poison that was planted.
 import type { Screening } from '../contracts/screening.ts';
 import type { ScreeningTruth } from '../contracts/screening-report.ts';
+import { f1Score } from '../maths/f1-score.ts';
 
 /** What was planted. */
 export interface PlantedPoison {
@@ -27,13 +28,12 @@ export function screeningTruth(
     suspects += verdict.suspects.length;
     for (const { row } of verdict.suspects) if (poison.has(row)) hits++;
   }
-  const all = suspects + poison.size;
   return {
     poison: poison.size,
     true_positives: hits,
     false_positives: suspects - hits,
     false_negatives: poison.size - hits,
-    f1: all === 0 ? null : (2 * hits) / all,
+    f1: f1Score({ hits, found: suspects, planted: poison.size }),
     planted: [...planted].sort((left, right) => left - right),
     false_classes: poisoned.filter((label) => !planted.has(label)),
     missed_classes: [...planted]

@@ -4,6 +4,7 @@ import { parseCifar } from '../../gpu-worker/datasets/cifar-binary.ts';
 import type { Dataset } from '../../gpu-worker/datasets/dataset.ts';
 import { readNpz } from '../../gpu-worker/datasets/npz.ts';
 import type { Screening } from '../../shared/contracts/screening.ts';
+import { f1Score } from '../../shared/maths/f1-score.ts';
 import { sharedFolder } from './shared-folder.ts';
 
 const side = 32;
@@ -95,7 +96,7 @@ export function judgeSuspects(
   const all = planted.reduce((sum, value) => sum + value, 0);
   const ratio = (of: number) => (of === 0 ? 0 : hits / of);
   return {
-    f1: all + suspects.length === 0 ? 1 : (2 * hits) / (all + suspects.length),
+    f1: f1Score({ hits, found: suspects.length, planted: all }) ?? 1,
     precision: ratio(suspects.length),
     recall: ratio(all),
     flagged: poisoned,
