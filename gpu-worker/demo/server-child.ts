@@ -18,6 +18,7 @@ export interface ServerChildOptions {
 
 /** A child that serves, or will. */
 export interface ServerChild {
+  readonly pid: number;
   /** Address once it serves. @throws GuardError `invalid_config` with the child's own reason where it ends before. */
   readonly ready: Promise<URL>;
   /** Settles when the child has ended, with how it did. */
@@ -61,7 +62,7 @@ export function startServerChild(options: ServerChildOptions): ServerChild {
   // Whoever waits for it sees the rejection; a demo that is stopped while it starts has nobody who waits.
   ready.promise.catch(() => undefined);
   if (options.message !== undefined) child.send(options.message);
-  return { ready: ready.promise, ended, stop: () => stop(child, ended) };
+  return { pid: child.pid!, ready: ready.promise, ended, stop: () => stop(child, ended) };
 }
 
 async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
