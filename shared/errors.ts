@@ -4,6 +4,7 @@
 export const errorTable = {
   // The request.
   malformed_request: { status: 400, title: 'Malformed request' },
+  client_cancelled: { status: 400, title: 'The client went away' },
   unauthorized: { status: 401, title: 'Missing or wrong credentials' },
   forbidden: { status: 403, title: 'Not allowed with these credentials' },
   insufficient_scope: { status: 403, title: 'Credentials without the scope that is needed' },

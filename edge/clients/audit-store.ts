@@ -7,7 +7,7 @@ import { groupCommit } from './group-commit.ts';
 export interface AuditEntry {
   readonly verdict: Verdict;
   readonly model: string;
-  /** `sha256:…` of the request's body. */
+  /** `sha256:…` of the request's body; empty where it could not be read. */
   readonly requestDigest: string;
   /** Id of whoever sent the request; null where nobody had to say who they are. */
   readonly principal: string | null;

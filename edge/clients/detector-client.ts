@@ -26,11 +26,13 @@ export interface Scores {
   /** [rows]: adversarial logit - clean logit, finite. */
   readonly values: Float64Array;
   readonly scorer: Scorer;
+  /** Where the implementations disagree: `values` are then the higher ones, which may refuse an input and never let it pass. */
+  readonly disagreement?: GuardError;
 }
 
 /** What scores vectors. */
 export interface DetectorClient {
-  /** @throws GuardError `detector_unavailable` where the implementations disagree, or the only one asked for fails */
+  /** @throws GuardError `detector_unavailable` where the only implementation asked for fails, or gives no scores of these rows */
   score(call: ScoreVectors): Promise<Scores>;
 }
 
@@ -57,7 +59,13 @@ export function detectorClient(
       }
       const { scores, scorer } = answer;
       if (scores.length !== rows || !plain.every((score, row) => sameScore(scores[row], score))) {
-        throw new GuardError('detector_unavailable', 'two implementations of the detector disagree');
+        const detail = 'two implementations of the detector disagree';
+        const disagreement = new GuardError('detector_unavailable', detail);
+        const values = plain.map((score, row) => {
+          // A score that is missing or no number counts for nothing.
+          return Number.isFinite(scores[row]) ? Math.max(score, scores[row]) : score;
+        });
+        return { values, scorer, disagreement };
       }
       return { values: scores, scorer };
     },

@@ -1,10 +1,10 @@
 // Builds the verdict object, from scores and a threshold or from a failure.
 import type { RowVerdict, Verdict } from '../../shared/contracts/verdict.ts';
-import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { rowsToCut } from './cut-rows.ts';
-import { type Failure, failureRefuses } from './failure-policy.ts';
+import { type Failure, failureOf, failureRefuses } from './failure-policy.ts';
+import { judgeRow } from './judge-row.ts';
 import type { ScoredInput } from './score-input.ts';
 
 /** MITRE ATLAS: Evade ML Model, Craft Adversarial Data. */
@@ -23,16 +23,17 @@ export interface VerdictHead {
   readonly totalMs: number;
 }
 
-/** The verdict of an input that was scored: a row is blocked where its score, or that of the trigger check, exceeds its threshold. */
+/** The verdict of an input that was scored: that of its worst row. Where a row is blocked, no failure on the way to the others undoes that. */
 export function scoredVerdict(
   head: VerdictHead,
   { scored, loaded, noiseKeyId }: { scored: ScoredInput; loaded: LoadedArtefact; noiseKeyId: string },
 ): Verdict {
+  const { mode, thresholds, batch } = head.model.policy;
+  const meanings = scored.rows.map((row) => judgeRow(row, thresholds));
   const rows = scored.rows.map(
-    ({ score, threshold, trigger, forwards, inputDigest }, row): RowVerdict & { threshold: number } => {
-      // Written so that a score that is no number could never be a pass.
-      const verdict = score <= threshold && !exceedsTrigger(trigger) ? 'allow' : 'block';
-      const found = { row, verdict, score, threshold, forwards, input_digest: inputDigest } as const;
+    ({ row, score, trigger, forwards, inputDigest }, index): RowVerdict & { threshold: number } => {
+      const { verdict, threshold } = meanings[index];
+      const found = { row, verdict, score, threshold, forwards, input_digest: inputDigest };
       return trigger === undefined ? found : { ...found, trigger: { ...trigger } };
     },
   );
@@ -40,26 +41,35 @@ export function scoredVerdict(
   const worst = rows.reduce((found, row) =>
     row.score - row.threshold > found.score - found.threshold ? row : found,
   );
-  const adversarial = rows.some(({ score, threshold }) => !(score <= threshold));
-  const triggered = rows.some(({ trigger }) => exceedsTrigger(trigger));
+  const adversarial = meanings.some(({ exceeds }) => exceeds.block);
+  const flagged = meanings.some(({ exceeds }) => exceeds.flag);
+  const triggered = meanings.some(({ exceeds }) => exceeds.trigger);
   const blocked = adversarial || triggered;
+  const failure = scored.broken && failureOf(scored.broken).report;
   const detector = describeDetector(loaded, noiseKeyId);
-  const enforced = blocked && head.enforces && head.model.policy.mode === 'enforce';
-  const cut = enforced && head.model.policy.batch === 'cut' ? rowsToCut({ rows }) : undefined;
+  const enforced = blocked && head.enforces && mode === 'enforce';
+  // Of a scoring that broke off not all rows are known, and those are not what is left.
+  const cuts = enforced && batch === 'cut' && failure === undefined;
+  const cut = cuts ? rowsToCut({ rows }) : undefined;
   return {
     ...common(head),
-    verdict: blocked ? 'block' : 'allow',
+    verdict: worstOf(rows),
     enforced,
     ...(cut === undefined ? {} : { rows_cut: cut }),
     score: worst.score,
     ...describeThreshold(loaded),
     threshold: worst.threshold,
-    fpr_ci95: intervalOf(loaded, worst.threshold),
+    // No calibration promises anything of a threshold that a policy chose.
+    ...(thresholds.block === null
+      ? { fpr_ci95: intervalOf(loaded, worst.threshold) }
+      : { target_fpr: null, fpr_ci95: null }),
     reasons: [
       ...(adversarial ? ['nccr.above_threshold'] : []),
+      ...(flagged && !adversarial ? ['nccr.above_flag_threshold'] : []),
       ...(triggered ? ['trigger.far_from_class'] : []),
+      ...(failure ? [`failure.${failure.class}`] : []),
     ],
-    failure: null,
+    failure: failure ?? null,
     rows,
     detector: {
       ...detector,
@@ -68,7 +78,24 @@ export function scoredVerdict(
       scorer: scored.scorer,
     },
     timings_ms: { extract: scored.extractMs, decide: scored.decideMs, total: head.totalMs },
-    taxonomy: [...(adversarial ? blockTaxonomy : []), ...(triggered ? triggerTaxonomy : [])],
+    taxonomy: [...(adversarial || flagged ? blockTaxonomy : []), ...(triggered ? triggerTaxonomy : [])],
+  };
+}
+
+/** The verdict of a request that the policy's sampling leaves out; not scored, and never clean. */
+export function sampledOutVerdict(head: VerdictHead): Verdict {
+  return {
+    ...common(head),
+    verdict: 'not_scored',
+    enforced: false,
+    score: null,
+    ...describeThreshold(undefined),
+    reasons: ['policy.sampled_out'],
+    failure: null,
+    rows: [],
+    detector: null,
+    timings_ms: { extract: 0, decide: 0, total: head.totalMs },
+    taxonomy: [],
   };
 }
 
@@ -97,6 +124,11 @@ export function failedVerdict(
     timings_ms: { extract: 0, decide: 0, total: head.totalMs },
     taxonomy: [],
   };
+}
+
+function worstOf(rows: readonly RowVerdict[]): RowVerdict['verdict'] {
+  const kinds = rows.map(({ verdict }) => verdict);
+  return (['block', 'flag'] as const).find((kind) => kinds.includes(kind)) ?? 'allow';
 }
 
 function common({ id, requestId, traceId, model }: VerdictHead) {

@@ -61,7 +61,9 @@ async function checkModel(model: GuardedModel, services: GuardServices) {
     checks.map(async ({ check, ...stage }) => {
       const vectors = Float64Array.from(check.vectors[0]);
       const call = { loaded, ...stage, vectors, rows: 1, timeoutMs: readinessTimeoutMs };
-      return (await services.detector.score(call)).scorer;
+      const { scorer, disagreement } = await services.detector.score(call);
+      if (disagreement !== undefined) throw disagreement;
+      return scorer;
     }),
   );
   return scorers.find((scorer) => scorer === 'typescript') ?? scorers[0];

@@ -15,13 +15,20 @@ const classOfCode: Partial<Record<ErrorCode, FailureClass>> = {
   extractor_unauthorized: 'worker_auth',
   bad_extractor_reply: 'bad_worker_reply',
   detector_unavailable: 'no_detector',
+  body_too_large: 'body_too_large',
+  client_cancelled: 'client_cancel',
 };
+
+/** Failures of the client alone, of which the guard is not to blame: its input was not scored. */
+const clientFailures: readonly FailureClass[] = ['unsupported_input', 'body_too_large', 'client_cancel'];
+/** Failures after which there is nothing that could be forwarded, or nobody who waits for it, whatever the mode. */
+const unforwarded: readonly FailureClass[] = ['body_too_large', 'client_cancel'];
 
 /** A failure as a verdict holds it. */
 export interface Failure {
   readonly error: GuardError;
   readonly report: NonNullable<Verdict['failure']>;
-  /** An input that cannot be scored is no fault of the guard; everything else is. */
+  /** `not_scored` where the guard has no fault. */
   readonly verdict: Extract<VerdictKind, 'not_scored' | 'error'>;
 }
 
@@ -32,13 +39,13 @@ export function failureOf(thrown: unknown): Failure {
   return {
     error,
     report: { class: failureClass, code: error.code, detail: error.message },
-    verdict: failureClass === 'unsupported_input' ? 'not_scored' : 'error',
+    verdict: clientFailures.includes(failureClass) ? 'not_scored' : 'error',
   };
 }
 
 /** Whether a failure refuses the request: as the policy says of its class where the guard enforces, nowhere else. */
 export function failureRefuses({ mode, failures }: Policy, failure: FailureClass): boolean {
-  return mode === 'enforce' && failures[failure] === 'refuse';
+  return unforwarded.includes(failure) || (mode === 'enforce' && failures[failure] === 'refuse');
 }
 
 /** The answer to a blocked input. It names no score: that would tell an attacker how far the next attempt has to go. */

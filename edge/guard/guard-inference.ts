@@ -3,23 +3,27 @@ import type { GuardMode, Verdict, VerdictKind } from '../../shared/contracts/ver
 import type { WaitUntil } from '../bindings.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from './current-policies.ts';
-import { cutRequest, markCut } from './cut-rows.ts';
+import { type CutRequest, cutRequest, markCut } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
-import { judgeInput } from './judge-input.ts';
+import { type JudgedRequest, judgeInput, sampledOut, unreadInput } from './judge-input.ts';
 import { recordVerdict } from './record-verdict.ts';
+import { isSampled } from './sample-request.ts';
 import { verdictId } from './verdict-id.ts';
 
-/** A request to a protected model: authenticated, its body read whole and within the limit. */
+/** A request to a protected model, authenticated. */
 export interface GuardedRequest {
   readonly model: GuardedModel;
-  readonly body: Uint8Array;
+  /** Reads the body whole. @throws GuardError `body_too_large` or `client_cancelled` */
+  readonly receive: () => Promise<Uint8Array>;
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
   /** Where it goes on the upstream: see `ForwardCall`. */
   readonly path: string;
   readonly search: string;
+  /** Aborted where the client has gone away. */
+  readonly signal: AbortSignal;
 }
 
 /** What the answer's headers say of the guard, whether the answer is the model's or a refusal. */
@@ -30,20 +34,29 @@ export interface GuardTrail {
   verdict?: VerdictKind;
 }
 
+/** What a request is guarded with. */
+export interface GuardContext {
+  readonly services: GuardServices;
+  /** Filled in as far as the request gets. */
+  readonly trail: GuardTrail;
+  readonly waitUntil: WaitUntil;
+}
+
 /**
  * Guards one inference request.
- * @param trail filled in as far as the request gets
  * @returns the upstream's answer
- * @throws GuardError `blocked`, the failure of a verdict that the mode refuses, or an error of the upstream
+ * @throws GuardError `blocked`, the failure of a verdict that the policy refuses, a body that cannot be read, or an error of the
+ *   upstream
  */
-export async function guardInference(
-  request: GuardedRequest,
-  { services, trail, waitUntil }: { services: GuardServices; trail: GuardTrail; waitUntil: WaitUntil },
-): Promise<Response> {
-  const { model, body, headers, requestId, trace, path, search } = request;
+export async function guardInference(request: GuardedRequest, context: GuardContext): Promise<Response> {
+  const { model, headers, requestId, trace, path, search, signal } = request;
+  const { services, trail, waitUntil } = context;
+  const { mode, reveal } = model.policy;
+  trail.mode = mode;
+  const body = await receiveBody(request, context);
   const forward = (
     guardHeaders: Readonly<Record<string, string>> = {},
-    sent: Pick<GuardedRequest, 'body' | 'headers'> = { body, headers },
+    sent: CutRequest = { body, headers },
   ) =>
     services.upstream.forward({
       method: 'POST',
@@ -55,34 +68,62 @@ export async function guardInference(
       trace,
       guardHeaders,
     });
-  const { mode, reveal } = model.policy;
-  trail.mode = mode;
   if (mode === 'off') {
     services.metrics.requests.inc({ model: model.name, mode: 'off', verdict: 'not_scored' });
     return forward();
   }
   const judged = { verdictId: verdictId(), model, body, headers, requestId, trace, enforces: true };
   trail.verdictId = judged.verdictId;
+  const sampled = await isSampled(body, model.policy, services.noiseKey);
   if (mode === 'shadow') {
     const forwarded = forward();
     // The scoring waits until the model has answered, so that it takes nothing from the answer's time.
     const scoring = Promise.allSettled([forwarded])
-      .then(() => judgeInput(judged, services))
+      .then(() => (sampled ? judgeInput(judged, services) : sampledOut(judged)))
       .then((judgement) => recordVerdict(judgement, judged, services));
     waitUntil(scoring);
     return forwarded;
   }
-  const judgement = await judgeInput(judged, services);
-  const { verdict, error } = judgement;
+  const judging = sampled ? judgeInput({ ...judged, signal }, services) : Promise.resolve(sampledOut(judged));
+  // Asked for before the verdict is there: a client that goes away takes with it what nothing waits for.
+  waitUntil(judging.then((judgement) => recordVerdict(judgement, judged, services)));
+  const { verdict, error } = await judging;
   if (reveal !== 'nothing') trail.verdict = verdict.verdict;
-  waitUntil(recordVerdict(judgement, judged, services));
   const { rows_cut: cut } = verdict;
   if (cut !== undefined) {
-    return markCut(await forward({}, cutRequest(request, cut)), { cut, protocol: model.protocol });
+    return markCut(await forward({}, cutRequest(judged, cut)), { cut, protocol: model.protocol });
   }
   if (verdict.verdict === 'block') throw blockedError();
   if (verdict.enforced) throw error ?? blockedError();
   return forward(upstreamHeaders(verdict));
+}
+
+/** Reads the body. One that is too large, or whose sender went away, is refused in every mode, since there is nothing to forward. */
+async function receiveBody(
+  { model, headers, requestId, trace, receive }: GuardedRequest,
+  { services, trail, waitUntil }: GuardContext,
+): Promise<Uint8Array> {
+  const receiving = Promise.allSettled([receive()]);
+  waitUntil(receiving);
+  const [received] = await receiving;
+  if (received.status === 'fulfilled') return received.value;
+  const { mode, reveal } = model.policy;
+  const judged: JudgedRequest = {
+    verdictId: verdictId(),
+    model,
+    body: undefined,
+    headers,
+    requestId,
+    trace,
+    enforces: true,
+  };
+  const { verdict, error } = unreadInput(judged, received.reason);
+  if (mode !== 'off') {
+    waitUntil(recordVerdict({ verdict, error }, judged, services));
+    trail.verdictId = verdict.id;
+    if (mode === 'enforce' && reveal !== 'nothing') trail.verdict = verdict.verdict;
+  }
+  throw error;
 }
 
 /** What the upstream alone is told: that it gets an input that nobody could judge, or one that was flagged. */

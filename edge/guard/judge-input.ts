@@ -4,11 +4,12 @@ import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import { failedVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
+import { failedVerdict, sampledOutVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { scoreInput } from './score-input.ts';
+import { unlessCancelled } from './unless-cancelled.ts';
 import { validateInput } from './validate-input.ts';
 import { withinDeadline } from './within-deadline.ts';
 
@@ -16,7 +17,8 @@ import { withinDeadline } from './within-deadline.ts';
 export interface JudgedRequest {
   readonly verdictId: string;
   readonly model: GuardedModel;
-  readonly body: Uint8Array;
+  /** Undefined where it could not be read. */
+  readonly body: Uint8Array | undefined;
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
@@ -24,6 +26,8 @@ export interface JudgedRequest {
   readonly principal?: string;
   /** False where a verdict was asked for and nothing is forwarded. */
   readonly enforces: boolean;
+  /** Aborted where nobody waits for the verdict any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** A verdict, and the error behind it where the input could not be scored. */
@@ -33,40 +37,62 @@ export interface Judgement {
 }
 
 /** Parses, validates, extracts and scores one request. Never throws: a failure is a verdict too. */
-export async function judgeInput(request: JudgedRequest, services: GuardServices): Promise<Judgement> {
+export async function judgeInput(
+  request: JudgedRequest & { readonly body: Uint8Array },
+  services: GuardServices,
+): Promise<Judgement> {
   const { model } = request;
   const startedAt = performance.now();
   const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
   const noiseKeyId = services.noiseKey.id;
-  const head = (): VerdictHead => ({
-    id: request.verdictId,
-    requestId: request.requestId,
-    traceId: request.trace.traceId,
-    model,
-    enforces: request.enforces,
-    totalMs: performance.now() - startedAt,
-  });
+  const head = () => headOf(request, performance.now() - startedAt);
   let loaded: LoadedArtefact | undefined;
   services.metrics.pending.inc();
   try {
-    loaded = await loadDetector({ model, deadlineAt }, services);
+    loaded = await unlessCancelled(loadDetector({ model, deadlineAt }, services), request.signal);
     const input = validateInput(request, loaded.artefact);
-    const scored = await scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
-    return { verdict: scoredVerdict(head(), { scored, loaded, noiseKeyId }), error: undefined };
+    const scoring = scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
+    const scored = await unlessCancelled(scoring, request.signal);
+    const verdict = scoredVerdict(head(), { scored, loaded, noiseKeyId });
+    if (scored.broken !== undefined) {
+      // A block that was found stands, whatever failed afterwards and whatever the policy lets pass.
+      if (verdict.verdict !== 'block') throw scored.broken;
+      logFailure(request, scored.broken);
+    }
+    return { verdict, error: undefined };
   } catch (thrown) {
     const failure = failureOf(thrown);
-    if (failure.verdict === 'error') {
-      log('error', 'guard.failure', {
-        request_id: request.requestId,
-        trace_id: request.trace.traceId,
-        model: model.name,
-        error: failure.error,
-      });
-    }
+    if (failure.verdict === 'error') logFailure(request, failure.error);
     return { verdict: failedVerdict(head(), { failure, loaded, noiseKeyId }), error: failure.error };
   } finally {
     services.metrics.pending.dec();
   }
+}
+
+/** The verdict of a request that the policy's sampling leaves out. */
+export function sampledOut(request: JudgedRequest): Judgement {
+  return { verdict: sampledOutVerdict(headOf(request, 0)), error: undefined };
+}
+
+/** The verdict of a request whose body could not be read. */
+export function unreadInput(
+  request: JudgedRequest,
+  thrown: unknown,
+): Judgement & { readonly error: GuardError } {
+  const failure = failureOf(thrown);
+  const noDetector = { loaded: undefined, noiseKeyId: '' };
+  return { verdict: failedVerdict(headOf(request, 0), { failure, ...noDetector }), error: failure.error };
+}
+
+function headOf(
+  { verdictId, requestId, trace, model, enforces }: JudgedRequest,
+  totalMs: number,
+): VerdictHead {
+  return { id: verdictId, requestId, traceId: trace.traceId, model, enforces, totalMs };
+}
+
+function logFailure({ requestId, trace, model }: JudgedRequest, error: GuardError): void {
+  log('error', 'guard.failure', { request_id: requestId, trace_id: trace.traceId, model: model.name, error });
 }
 
 /**

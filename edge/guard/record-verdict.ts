@@ -17,7 +17,8 @@ export async function recordVerdict(
     // Where only a verdict was asked for there is nothing to allow.
     const outcome = enforces ? forwarded : 'reported';
     metrics.failures.inc({ class: verdict.failure.class, policy_outcome: outcome });
-  } else {
+  }
+  if (verdict.score !== null) {
     metrics.durations.observe({ stage: 'extract' }, verdict.timings_ms.extract / 1000);
     metrics.durations.observe({ stage: 'decide' }, verdict.timings_ms.decide / 1000);
   }
@@ -28,7 +29,7 @@ export async function recordVerdict(
   const entry = {
     verdict,
     model: model.name,
-    requestDigest: await sha256Digest(body),
+    requestDigest: body === undefined ? '' : await sha256Digest(body),
     principal: principal ?? null,
   };
   try {

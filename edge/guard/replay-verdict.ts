@@ -60,6 +60,7 @@ export async function replayVerdict(
     throw new GuardError('conflict', 'the body does not have as many rows as the recorded request');
   }
   const scored = await scoreInput({ loaded, input, deadlineAt, trace, only: scorer }, services);
+  if (scored.broken !== undefined) throw scored.broken;
   const { stageDigests = [] } = scored;
   // Stages that only one of the two had to run say nothing.
   const sameStages = (detector.stage_digests ?? []).every(

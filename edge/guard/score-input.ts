@@ -5,6 +5,7 @@ import { changeColumns, planCopies } from '../../shared/contracts/extraction.ts'
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { type TriggerScore, triggerScore } from '../../shared/detector/trigger-check.ts';
+import type { GuardError } from '../../shared/errors.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { planVector } from '../../shared/maths/plan-vector.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
@@ -31,6 +32,8 @@ export interface ScoreInput {
 
 /** One row of a request. */
 export interface ScoredRow {
+  /** Its place in the request, from 0. */
+  readonly row: number;
   readonly score: number;
   /** The one that applies to this row: of its predicted class, or of all. */
   readonly threshold: number;
@@ -51,6 +54,8 @@ export interface ScoredInput {
   readonly stageDigests?: readonly string[];
   readonly extractMs: number;
   readonly decideMs: number;
+  /** What broke the scoring off: then nothing is said of the rows that are not listed, and those that are may only be blocked. */
+  readonly broken?: GuardError | undefined;
 }
 
 /**
@@ -94,6 +99,7 @@ export async function scoreInput(
   });
   return {
     rows: selections.map(({ inputDigest }, row) => ({
+      row,
       score: scores.values[row],
       threshold: rowThreshold(loaded.threshold, argmax(inputLogits(extraction, { loaded, row }))),
       trigger: triggerOf(extraction, { loaded, row, rows: input.rows }),
@@ -104,6 +110,7 @@ export async function scoreInput(
     compiledDigest: extraction.compiledDigest,
     extractMs: extractedAt - startedAt,
     decideMs: performance.now() - extractedAt,
+    broken: scores.disagreement,
   };
 }
 

@@ -4,15 +4,15 @@ import { changeColumns, planCopies, planNoiseCopies } from '../../shared/contrac
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { rowThreshold } from '../../shared/detector/row-threshold.ts';
 import { evidencePlan, isInDoubt, stagePlan, stageVector } from '../../shared/detector/sequential-test.ts';
-import { triggerScore } from '../../shared/detector/trigger-check.ts';
-import { GuardError } from '../../shared/errors.ts';
+import { exceedsTrigger, triggerScore } from '../../shared/detector/trigger-check.ts';
+import { asGuardError, GuardError } from '../../shared/errors.ts';
 import { argmax } from '../../shared/maths/nccr-vector.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import type { LoadedArtefact, LoadedSequential } from '../clients/artefact-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardServices } from './guard-services.ts';
-import { detectorTimeoutMsMax, type ScoredInput } from './score-input.ts';
+import { detectorTimeoutMsMax, type ScoredInput, type ScoredRow } from './score-input.ts';
 import { rowOf, type ValidInput } from './validate-input.ts';
 
 /** What is scored, with what, and until when. */
@@ -47,13 +47,23 @@ interface Evidence {
   extractMs: number;
 }
 
+/** How far a test has come. */
+interface Progress {
+  /** One a row: of the last stage that scored it, NaN before. */
+  scores: Float64Array;
+  /** Rows that are still in doubt. */
+  open: number[];
+  scorer: Scorer | undefined;
+}
+
 /**
- * Scores every row of an input. A stage that fails fails the request: what earlier stages said of a row in doubt is no score.
- * @throws GuardError as the extractor's and the detector's clients do
+ * Scores every row of an input. What earlier stages said of a row in doubt is no score: where a stage fails only those rows are
+ * given that were decided before.
+ * @throws GuardError as the extractor's and the detector's clients do, where no row was decided
  * @see `sequentialScore`, the same decision where everything is known
  */
 export async function scoreStages(call: ScoreStages, services: Services): Promise<ScoredInput> {
-  const { artefact, threshold } = call.loaded;
+  const { artefact } = call.loaded;
   const startedAt = performance.now();
   const { classes } = artefact.model;
   const runs = planCopies(artefact.plan) + 1;
@@ -69,44 +79,68 @@ export async function scoreStages(call: ScoreStages, services: Services): Promis
   };
   // Where the detector Worker fails between two stages, all are scored again by the other implementation, so that one name
   // stands for every score of the verdict and a replay can repeat them. What was extracted is kept.
-  const ended =
-    (await runStages(call, services, { evidence, only: call.only })) ??
-    (await runStages(call, services, { evidence, only: 'typescript' }));
-  assert(ended !== undefined, 'one implementation scores every stage');
-  const { triggerCheck } = call.loaded;
-  const logits = (row: number) => evidence.rows[row].logits.subarray(0, classes);
+  const progress: Progress = { scores: new Float64Array(0), open: [], scorer: undefined };
+  let broken: GuardError | undefined;
+  try {
+    const ended =
+      (await runStages(call, services, { evidence, progress, only: call.only })) ||
+      (await runStages(call, services, { evidence, progress, only: 'typescript' }));
+    assert(ended, 'one implementation scores every stage');
+  } catch (thrown) {
+    broken = asGuardError(thrown);
+  }
+  const rows = decidedRows(call, { evidence, progress });
+  const { scorer } = progress;
+  if (rows.length === 0 || scorer === undefined) throw broken;
   return {
-    rows: call.selections.map(({ inputDigest }, row) => ({
-      score: ended.scores[row],
-      threshold: rowThreshold(threshold, argmax(logits(row))),
-      // The first stage runs the input itself and taps its activations, of every row.
-      trigger:
-        triggerCheck &&
-        triggerScore(triggerCheck, { logits: logits(row), changes: evidence.rows[row].activations }),
-      forwards: evidence.rows[row].forwards,
-      inputDigest,
-    })),
-    scorer: ended.scorer,
+    rows,
+    scorer,
     compiledDigest: evidence.digests[0],
     stageDigests: evidence.digests,
     extractMs: evidence.extractMs,
     decideMs: performance.now() - startedAt - evidence.extractMs,
+    broken,
   };
 }
 
-/** Runs the test over all rows; undefined where the implementation changed on the way. */
+/** Rows whose test has ended, or whose trigger was found: it is known after the first stage. */
+function decidedRows(
+  { loaded, selections }: ScoreStages,
+  { evidence, progress }: { evidence: Evidence; progress: Progress },
+): ScoredRow[] {
+  const { artefact, threshold, triggerCheck } = loaded;
+  const scored = Array.from(progress.scores.keys()).filter((row) => Number.isFinite(progress.scores[row]));
+  return scored
+    .map((row): ScoredRow => {
+      const logits = evidence.rows[row].logits.subarray(0, artefact.model.classes);
+      return {
+        row,
+        score: progress.scores[row],
+        threshold: rowThreshold(threshold, argmax(logits)),
+        // The first stage runs the input itself and taps its activations, of every row.
+        trigger:
+          triggerCheck && triggerScore(triggerCheck, { logits, changes: evidence.rows[row].activations }),
+        forwards: evidence.rows[row].forwards,
+        inputDigest: selections[row].inputDigest,
+      };
+    })
+    .filter(({ row, trigger }) => !progress.open.includes(row) || exceedsTrigger(trigger));
+}
+
+/** Runs the test over all rows; false where the implementation changed on the way. */
 async function runStages(
   call: ScoreStages,
   services: Services,
-  { evidence, only }: { evidence: Evidence; only: Scorer | undefined },
-): Promise<{ scores: Float64Array; scorer: Scorer } | undefined> {
+  { evidence, progress, only }: { evidence: Evidence; progress: Progress; only: Scorer | undefined },
+): Promise<boolean> {
   const { loaded, deadlineAt } = call;
   const { test } = loaded.sequential;
   const of = { ...evidencePlan(loaded.artefact), known: test.known };
-  const scores = new Float64Array(evidence.rows.length).fill(Number.NaN);
-  let scorer = only;
-  let open = Array.from(evidence.rows.keys());
+  progress.scores = new Float64Array(evidence.rows.length).fill(Number.NaN);
+  progress.open = Array.from(evidence.rows.keys());
+  progress.scorer = only;
   for (const [stage, { seen, length, doubt }] of test.stages.entries()) {
+    const { open, scores, scorer } = progress;
     await extractStage(call, services, { evidence, stage, open });
     const vectors = new Float64Array(open.length * length);
     for (const [index, row] of open.entries()) {
@@ -122,14 +156,14 @@ async function runStages(
       // Once the detector Worker has failed it is not asked again for the stages that follow.
       ...(scorer === 'typescript' ? { only: scorer } : only !== undefined && { only }),
     });
-    if (stage > 0 && answer.scorer !== scorer) return undefined;
-    scorer = answer.scorer;
+    if (stage > 0 && answer.scorer !== scorer) return false;
+    progress.scorer = answer.scorer;
     for (const [index, row] of open.entries()) scores[row] = answer.values[index];
-    open = open.filter((row) => isInDoubt({ doubt }, scores[row]));
-    if (open.length === 0) break;
+    progress.open = open.filter((row) => isInDoubt({ doubt }, scores[row]));
+    if (answer.disagreement !== undefined) throw answer.disagreement;
+    if (progress.open.length === 0) break;
   }
-  assert(scorer !== undefined, 'there is a stage');
-  return { scores, scorer };
+  return true;
 }
 
 /** Extracts what a stage adds, of those rows of which it is not there yet. */

@@ -3,10 +3,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { inferenceRequestSchema, inferenceResponseSchema } from '../../shared/contracts/inference.ts';
-import { guardInference } from '../guard/guard-inference.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
-import { findModel, modelPath, receiveBody } from './receive-body.ts';
+import { findModel, modelPath } from './receive-body.ts';
 
 /** The body of an inference request as the OpenAPI document shows it; the guard itself reads it by hand. */
 export const inferenceBody = {
@@ -21,21 +21,10 @@ export const inferenceBody = {
 
 /** Adds the inference routes, with and without a version. */
 export function addInferRoutes(app: App, dependencies: RouteDependencies): void {
-  const { services } = dependencies;
   const infer = async (context: Context<AppEnv>, name: string, version?: string) => {
     const model = await findModel(context, dependencies, name);
     const path = `${modelPath(model, version)}/infer`;
-    const request = {
-      model,
-      body: await receiveBody(context),
-      headers: context.req.raw.headers,
-      requestId: context.get('requestId'),
-      trace: context.get('trace'),
-      path,
-      search: new URL(context.req.url).search,
-    };
-    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
-    return guardInference(request, { services, trail: context.get('trail'), waitUntil });
+    return guardRequest(context, dependencies, { model, path });
   };
   const responses = {
     200: {

@@ -1,10 +1,10 @@
 // The filtering proxy for models whose server speaks TensorFlow Serving's REST API: predictions are guarded, the rest is read only.
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { guardInference } from '../guard/guard-inference.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
-import { configuredModel, findModel, modelPath, receiveBody } from './receive-body.ts';
+import { configuredModel, findModel, modelPath } from './receive-body.ts';
 
 const protocol = 'tensorflow-serving';
 
@@ -27,17 +27,8 @@ export function addPredictRoutes(app: App, dependencies: RouteDependencies): voi
   const { models, services } = dependencies;
   const predict = async (context: Context<AppEnv>, name: string, version?: string) => {
     const model = await findModel(context, dependencies, name);
-    const request = {
-      model,
-      path: `${modelPath(model, version, protocol)}:predict`,
-      body: await receiveBody(context),
-      headers: context.req.raw.headers,
-      requestId: context.get('requestId'),
-      trace: context.get('trace'),
-      search: new URL(context.req.url).search,
-    };
-    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
-    return guardInference(request, { services, trail: context.get('trail'), waitUntil });
+    const path = `${modelPath(model, version, protocol)}:predict`;
+    return guardRequest(context, dependencies, { model, path });
   };
   const describe = async (context: Context<AppEnv>, name: string, { version, of = '' }: Described) =>
     services.upstream.forward({

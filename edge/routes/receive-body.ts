@@ -61,7 +61,7 @@ export function modelPath(
 
 /**
  * Reads the body of a request, counting its bytes whatever its headers claim.
- * @throws GuardError `body_too_large`, or `malformed_request` where it breaks off
+ * @throws GuardError `body_too_large`, or `client_cancelled` where it breaks off
  */
 export async function receiveBody(context: Context<AppEnv>): Promise<Uint8Array> {
   const tooLarge = new GuardError('body_too_large', `the body has more than ${bodyBytesMax} bytes`);
@@ -69,7 +69,7 @@ export async function receiveBody(context: Context<AppEnv>): Promise<Uint8Array>
   if (claimed > bodyBytesMax + discardedBytesMax) throw tooLarge;
   const bounds = { bytesMax: bodyBytesMax, discardedBytesMax };
   const bytes = await readBounded(context.req.raw.body, bounds).catch((cause: unknown) => {
-    throw new GuardError('malformed_request', 'the body broke off', { cause });
+    throw new GuardError('client_cancelled', 'the body broke off', { cause });
   });
   if (bytes === undefined) throw tooLarge;
   return bytes;

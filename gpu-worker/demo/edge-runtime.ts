@@ -123,7 +123,7 @@ async function miniflareOptions(
       {
         name: 'edge',
         compatibilityDate,
-        compatibilityFlags: ['nodejs_compat'],
+        compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
         modulesRoot: edgeDir,
         modules: await bundleModules(edgeDir),
         bindings: { ...bindings },

@@ -131,17 +131,25 @@ describe('a guard with a sequential test', () => {
     expect(text).toMatch(/guard_forwards_bucket\{le="1",model="mnist-lenet5"\} [1-9]/);
   });
 
-  it('fails where a later stage does not answer in time, and never takes the earlier score for a pass', async () => {
+  it('fails where a later stage does not answer in time, never takes the earlier score for a pass, and keeps a block that was found', async () => {
     const ends = await Promise.all(digits.map(offline));
     const doubtful = digits[ends.findIndex(({ stage }) => stage === 2)];
-    const sure = digits[ends.findIndex(({ stage }) => stage === 0)];
+    const sure = digits[ends.findIndex(({ stage, score }) => stage === 0 && score > 0)];
     const { loaded } = guard.servedParts[1];
     const kept = { ...loaded };
     Object.assign(loaded, { run: () => new Promise(() => undefined) });
     try {
-      const answer = await ask([sure, doubtful]);
+      const answer = await ask([doubtful]);
       expect(answer.status).toBe(504);
       expect(await answer.json()).toMatchObject({ code: 'deadline_exceeded' });
+      const blocked = await verdictOf([doubtful, sure]);
+      expect(blocked).toMatchObject({
+        verdict: 'block',
+        reasons: ['nccr.above_threshold', 'failure.timeout'],
+        failure: { class: 'timeout', code: 'deadline_exceeded' },
+      });
+      // Of the row in doubt nothing is said.
+      expect(blocked.rows.map(({ row }) => row)).toEqual([1]);
       const refused = await guard.call(`/v2/models/${guard.name}/infer`, {
         method: 'POST',
         body: body([doubtful]),
@@ -162,7 +170,8 @@ describe('a guard with a sequential test', () => {
       // What a readiness check found is answered for a second.
       await new Promise((resolve) => setTimeout(resolve, 1_100));
       expect((await guard.call('/v2/health/ready')).status).toBe(400);
-      const answer = await ask(digits);
+      const ends = await Promise.all(digits.map(offline));
+      const answer = await ask(digits.filter((_, index) => ends[index].stage === 2));
       expect(answer.status).toBe(503);
       expect(await answer.json()).toMatchObject({ code: 'detector_unavailable' });
     } finally {
