@@ -1,5 +1,6 @@
 // A linear softmax classifier on activations: what a layer knows of the label.
 import { assert, assertShape } from '../../shared/assert.ts';
+import { adamW } from '../../shared/maths/adam-w.ts';
 import { permutation, seededRandom } from '../../shared/maths/random.ts';
 import { softmax } from './softmax.ts';
 
@@ -52,7 +53,10 @@ export function trainLinearHead(samples: LabelledActivations, training: HeadTrai
   const random = seededRandom(seed);
   const parameters = [head.weights, head.biases];
   const gradients = parameters.map(({ length }) => new Float64Array(length));
-  const moments = parameters.map(({ length }) => [new Float64Array(length), new Float64Array(length)]);
+  const moments = parameters.map(({ length }) => ({
+    first: new Float64Array(length),
+    second: new Float64Array(length),
+  }));
   const steps = epochs * Math.ceil(rows / batch);
   const inputs = Float64Array.from(activations, (value, index) => scaled(head, value, index % width));
   for (let step = 0; step < steps; ) {
@@ -65,7 +69,8 @@ export function trainLinearHead(samples: LabelledActivations, training: HeadTrai
       }
       const rate = learningRate * (1 - step / steps);
       for (const [index, values] of parameters.entries()) {
-        update(values, gradients[index], { moments: moments[index], step, rate, weightDecay });
+        adamW(values, gradients[index], moments[index], { step, rate, weightDecay });
+        gradients[index].fill(0);
       }
     }
   }
@@ -133,26 +138,4 @@ function accumulate(
       weights[output * head.width + index] += weight * slope * input[index];
     }
   }
-}
-
-/** One step of AdamW; the gradient is cleared. */
-function update(
-  values: Float64Array,
-  gradient: Float64Array,
-  options: { moments: readonly Float64Array[]; step: number; rate: number; weightDecay: number },
-): void {
-  const {
-    moments: [first, second],
-    step,
-    rate,
-    weightDecay,
-  } = options;
-  const corrections = [1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)];
-  for (let index = 0; index < values.length; index++) {
-    first[index] = 0.9 * first[index] + 0.1 * gradient[index];
-    second[index] = 0.999 * second[index] + 0.001 * gradient[index] ** 2;
-    const direction = first[index] / corrections[0] / (Math.sqrt(second[index] / corrections[1]) + 1e-8);
-    values[index] -= rate * (direction + weightDecay * values[index]);
-  }
-  gradient.fill(0);
 }

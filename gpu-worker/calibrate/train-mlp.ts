@@ -1,6 +1,7 @@
 // Trains the detector's perceptron: AdamW on a cross-entropy that is balanced between the two classes.
 import { assert, assertShape } from '../../shared/assert.ts';
 import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
+import { adamW } from '../../shared/maths/adam-w.ts';
 import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
 
 /** Vectors with their classes. */
@@ -28,9 +29,6 @@ export interface TrainingOptions {
   /** Standardised entries are clipped to ±clip. */
   readonly clip?: number;
 }
-
-/** Moment decay rates and the floor of AdamW. */
-const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8];
 
 interface TrainedLayer extends Layer {
   readonly moments: { readonly weights: Moments; readonly biases: Moments };
@@ -219,22 +217,12 @@ function update(
   layers: readonly TrainedLayer[],
   { step, rate, weightDecay }: { step: number; rate: number; weightDecay: number },
 ): void {
-  const corrections = [1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)];
   for (const layer of layers) {
     const { weights, biases, moments } = layer;
-    for (const [values, { gradient, first, second }] of [
-      [weights, moments.weights],
-      [biases, moments.biases],
-    ] as const) {
-      for (let index = 0; index < values.length; index++) {
-        first[index] = beta1 * first[index] + (1 - beta1) * gradient[index];
-        second[index] = beta2 * second[index] + (1 - beta2) * gradient[index] ** 2;
-        const direction =
-          first[index] / corrections[0] / (Math.sqrt(second[index] / corrections[1]) + epsilon);
-        values[index] -= rate * (direction + weightDecay * values[index]);
-      }
-      gradient.fill(0);
-    }
+    adamW(weights, moments.weights.gradient, moments.weights, { step, rate, weightDecay });
+    adamW(biases, moments.biases.gradient, moments.biases, { step, rate, weightDecay });
+    moments.weights.gradient.fill(0);
+    moments.biases.gradient.fill(0);
     fillColumns(layer);
   }
 }
