@@ -52,6 +52,8 @@ export interface EdgeConfig {
     readonly screenings: R2BucketBinding;
     readonly screening: WorkflowBinding<JobHoldParams>;
   };
+  /** How long verdicts are kept, in days; undefined keeps them for ever. */
+  readonly auditRetentionDays: number | undefined;
   /** Time without a word after which a run of a screening is taken for dead. */
   readonly screeningLeaseMs: number;
   /** How the owners of screenings are told of their end; undefined where no secret signs what they are told. */
@@ -177,6 +179,11 @@ const bindingsSchema = z
     BREAKER_CALLS_MIN: countSchema.default(20),
     PENDING_VERDICTS_MAX: countSchema.default(128),
     PENDING_SHADOW_MAX: countSchema.default(64),
+    AUDIT_RETENTION_DAYS: z
+      .union([z.string().regex(/^\d{1,4}$/), z.number()])
+      .transform(Number)
+      .pipe(z.int().min(1).max(3_650))
+      .optional(),
     SCREENING_LEASE_MS: timeoutSchema.default(180_000),
     WEBHOOK_HOSTS: wordsSchema.optional(),
     WEBHOOK_LOOPBACK: z.enum(['refuse', 'allow']).default('refuse'),
@@ -243,6 +250,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
       screenings: values.SCREENINGS,
       screening: values.SCREENING,
     },
+    auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     screeningLeaseMs: values.SCREENING_LEASE_MS,
     webhook:
       values.WEBHOOK_SECRETS === undefined

@@ -5,8 +5,10 @@ import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { createApp } from './app.ts';
 import type { WaitUntil, WorkflowStep } from './bindings.ts';
+import { auditStore } from './clients/audit-store.ts';
 import { type JobHoldParams, parseConfig } from './config.ts';
 import { createDependencies, createScreeningServices } from './dependencies.ts';
+import { keepAudit } from './guard/keep-audit.ts';
 import type { App } from './routes/app-env.ts';
 import type { ScreeningServices } from './screening/screening-services.ts';
 import { runScreening } from './screening/screening-workflow.ts';
@@ -36,10 +38,18 @@ export default {
     return app.fetch(request, env, context);
   },
 
-  /** Every minute: screenings whose run has died are taken up again. */
+  /** Every minute: screenings whose run has died are taken up again, and verdicts that are too old are deleted. */
   async scheduled(_event: unknown, env: Env): Promise<void> {
-    services ??= await createScreeningServices(parseConfig(env));
-    await sweepJobs(services);
+    const config = parseConfig(env);
+    services ??= await createScreeningServices(config);
+    // Neither waits for the other, nor fails with it.
+    const audit = auditStore(config.bindings.database, () => undefined);
+    const done = await Promise.allSettled([
+      sweepJobs(services),
+      keepAudit(config.auditRetentionDays, { audit }),
+    ]);
+    for (const one of done)
+      if (one.status === 'rejected') log('error', 'edge.cron_failure', { cause: one.reason });
   },
 };
 

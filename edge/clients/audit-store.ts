@@ -47,8 +47,10 @@ export interface AuditStore {
   read(id: string): Promise<AuditEntry | undefined>;
   /** Entries by time. */
   list(page: AuditPage): Promise<readonly AuditEntry[]>;
-  /** Deletes the oldest entries of before an instant, as many as `limit`, and says how many there were. */
+  /** Deletes the oldest entries of before an instant, as many as `limit`, adds them to the total, and says how many there were. */
   deleteBefore(at: string, limit: number): Promise<number>;
+  /** Entries that were deleted since the beginning. */
+  deletedTotal(): Promise<number>;
 }
 
 interface StoredRow {
@@ -83,11 +85,20 @@ export function auditStore(database: D1Binding, onRetry: () => void): AuditStore
     },
     async deleteBefore(at, limit) {
       const oldest = 'SELECT id FROM verdicts WHERE at < ? ORDER BY at, id LIMIT ?';
-      const { results } = await database
-        .prepare(`DELETE FROM verdicts WHERE id IN (${oldest}) RETURNING 1`)
-        .bind(at, limit)
-        .all();
-      return results.length;
+      const add =
+        "INSERT INTO audit_totals (name, value) VALUES ('deleted', changes()) " +
+        'ON CONFLICT (name) DO UPDATE SET value = value + excluded.value';
+      const [, counted] = await database.batch([
+        database.prepare(`DELETE FROM verdicts WHERE id IN (${oldest})`).bind(at, limit),
+        // Says what the statement before it did, as the one after it does.
+        database.prepare('SELECT changes() AS deleted'),
+        database.prepare(add),
+      ]);
+      return (counted.results[0] as { readonly deleted: number }).deleted;
+    },
+    async deletedTotal() {
+      const sql = "SELECT value FROM audit_totals WHERE name = 'deleted'";
+      return (await database.prepare(sql).first<{ readonly value: number }>())?.value ?? 0;
     },
   };
 }

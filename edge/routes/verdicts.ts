@@ -13,6 +13,7 @@ import { auditPageQuerySchema, readQuestion } from './audit-question.ts';
 import { inferenceBody } from './infer.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { findModel, receiveBody } from './receive-body.ts';
+import { addVerdictExportRoute } from './verdict-export.ts';
 
 const params = z.object({ id: z.string() });
 
@@ -20,6 +21,7 @@ const params = z.object({ id: z.string() });
 export function addVerdictRoutes(app: App, dependencies: RouteDependencies): void {
   const { services } = dependencies;
   addListRoute(app, dependencies);
+  addVerdictExportRoute(app, dependencies);
   const readRoute = createRoute({
     method: 'get',
     path: '/v1/verdicts/{id}',
