@@ -12,6 +12,7 @@ import type { App, AppEnv } from './routes/app-env.ts';
 import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addInferRoutes } from './routes/infer.ts';
+import { addKeyRoutes } from './routes/keys.ts';
 import { addMetadataRoutes } from './routes/metadata.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
@@ -50,7 +51,7 @@ export function createApp(dependencies: Dependencies): App {
       },
     }),
   );
-  app.use(authorize(dependencies.access));
+  app.use(authorize(dependencies));
   addHealthRoutes(app, dependencies);
   addMetadataRoutes(app, dependencies);
   addInferRoutes(app, dependencies);
@@ -61,6 +62,7 @@ export function createApp(dependencies: Dependencies): App {
   addScreeningUploadRoutes(app, dependencies);
   addScreeningEventsRoute(app, dependencies);
   addScreeningReportRoutes(app, dependencies);
+  addKeyRoutes(app, dependencies);
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
   app.notFound((context) =>

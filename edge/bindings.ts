@@ -107,5 +107,10 @@ export interface DetectorBinding {
   score(call: ScoreCall): Promise<ScoreAnswer>;
 }
 
+/** A rate limit: whether one more with this key is within it. */
+export interface RateLimitBinding {
+  limit(options: { readonly key: string }): Promise<{ readonly success: boolean }>;
+}
+
 /** Lets work go on after the answer was sent. */
 export type WaitUntil = (work: Promise<unknown>) => void;

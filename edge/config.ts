@@ -4,6 +4,13 @@ import { nameSchema } from '../shared/contracts/inference.ts';
 import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
 import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
+import {
+  type AccessConfig,
+  accessConfig,
+  accessVariables,
+  checkAccess,
+  jsonText,
+} from './access-variables.ts';
 import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBinding } from './bindings.ts';
 
 /** What the servers of protected models speak. */
@@ -68,16 +75,6 @@ export interface LoadBounds {
   readonly pendingVerdictsMax: number;
   /** Verdicts of mode shadow under way at once, from the arrival of their requests. */
   readonly pendingShadowMax: number;
-}
-
-/** Whose credentials are believed. */
-export interface AccessConfig {
-  /** Whether callers must show any. */
-  readonly required: boolean;
-  /** Bearer token of the callers; undefined where each has a key of its own, or none is asked for. */
-  readonly apiToken: string | undefined;
-  /** Bearer token of the operators; undefined where every caller is one. */
-  readonly operatorToken: string | undefined;
 }
 
 /** What a run of a screening is told: its job, and which run of it this is. */
@@ -145,15 +142,6 @@ const modelsSchema = z
     }
   });
 
-const jsonText = z.string().transform((text, context): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    context.addIssue({ code: 'custom', message: 'is not JSON' });
-    return z.NEVER;
-  }
-});
-
 /** Words with spaces between them. */
 const wordsSchema = z
   .string()
@@ -173,7 +161,7 @@ const bindingsSchema = z
     GPU_WORKER_URL: serviceUrlSchema,
     UPSTREAM_URL: serviceUrlSchema,
     GUARD_MODELS: jsonText.pipe(modelsSchema),
-    AUTH: z.enum(['token', 'none']).default('token'),
+    ...accessVariables,
     GUARD_TIMEOUT_MS: timeoutSchema.default(2_000),
     UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
     BREAKER_CALLS_MIN: countSchema.default(20),
@@ -192,8 +180,6 @@ const bindingsSchema = z
     GPU_WORKER_TOKEN: secretSchema,
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
     ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
-    API_TOKEN: secretSchema.min(16).optional(),
-    OPERATOR_TOKEN: secretSchema.min(16).optional(),
     UPSTREAM_TOKEN: secretSchema.optional(),
     DB: z.custom<D1Binding>(isBinding, 'must be a D1 database'),
     ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
@@ -201,14 +187,7 @@ const bindingsSchema = z
     SCREENINGS: z.custom<R2BucketBinding>(isBinding, 'must be an R2 bucket'),
     SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
   })
-  .refine((env) => env.AUTH === 'none' || env.API_TOKEN !== undefined || env.OPERATOR_TOKEN !== undefined, {
-    path: ['API_TOKEN'],
-    message: 'this or OPERATOR_TOKEN is needed unless AUTH is none',
-  })
-  .refine(({ API_TOKEN, OPERATOR_TOKEN }) => OPERATOR_TOKEN === undefined || OPERATOR_TOKEN !== API_TOKEN, {
-    path: ['OPERATOR_TOKEN'],
-    message: 'must be another than API_TOKEN',
-  });
+  .superRefine(checkAccess);
 
 /**
  * Reads the configuration.
@@ -230,11 +209,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
       timeoutMs: values.UPSTREAM_TIMEOUT_MS,
     },
     models: new Map(models.map((model) => [model.name, model])),
-    access: {
-      required: values.AUTH === 'token',
-      apiToken: values.AUTH === 'none' ? undefined : values.API_TOKEN,
-      operatorToken: values.OPERATOR_TOKEN,
-    },
+    access: accessConfig(values),
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     load: {
       breakerCallsMin: values.BREAKER_CALLS_MIN,

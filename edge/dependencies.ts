@@ -2,13 +2,13 @@
 import { log } from '../shared/log.ts';
 import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
 import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
-import type { Access } from './access/authorize.ts';
 import { createAccess } from './access/identify.ts';
 import { artefactStore } from './clients/artefact-store.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { type BreakerState, breakerStates, circuitBreaker } from './clients/circuit-breaker.ts';
 import { detectorClient } from './clients/detector-client.ts';
 import { extractorClient } from './clients/extractor-client.ts';
+import { keyStore } from './clients/key-store.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
@@ -24,9 +24,7 @@ import { shardStore } from './screening/shard-store.ts';
 import { uploadStore } from './screening/upload-store.ts';
 
 /** What the app is made of. */
-export interface Dependencies extends RouteDependencies {
-  readonly access: Access;
-}
+export type Dependencies = RouteDependencies;
 
 /** Makes the dependencies of one isolate. */
 export async function createDependencies(config: EdgeConfig): Promise<Dependencies> {
@@ -34,7 +32,8 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
   const metrics = guardMetrics();
   return {
     models: config.models,
-    access: await createAccess(config.access),
+    access: await createAccess({ ...config.access, keys: keyStore(bindings.database) }),
+    rateLimits: config.access.rateLimits,
     services: {
       policies: currentPolicies(),
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),

@@ -39,14 +39,14 @@ export function anonymous(tokens: FixedTokens): Principal {
 }
 
 /** Whether two digests are the same; it takes as long whatever they are. */
-export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   let difference = one.length ^ other.length;
   for (let index = 0; index < one.length; index++) difference |= one[index] ^ other[index];
   return difference === 0;
 }
 
 function fixed(id: string, allowed: readonly Scope[]): Principal {
-  return { id, name: null, scopes: allowed, models: null, rateLimit: null, expiresAtMs: null };
+  return { id, name: null, scopes: allowed, models: null, rateLimit: null, expiresAt: null };
 }
 
 function digestOf(token: string): Promise<Uint8Array> {

@@ -1,28 +1,60 @@
-// Who shows a bearer token: one of the deployment's own, or nobody.
-import type { Access } from './authorize.ts';
+// Who shows a bearer token: the deployment's own, an API key, or nobody.
+import type { KeyStore, StoredKey } from '../clients/key-store.ts';
+import { matchesDigest, readApiKey } from './api-key.ts';
 import { anonymous, checkFixedTokens, type FixedTokens } from './fixed-tokens.ts';
-import { unauthorized } from './principal.ts';
+import { type KeyDirectory, keyDirectory } from './key-directory.ts';
+import { type Principal, unauthorized } from './principal.ts';
+
+/** Finds out who calls. */
+export interface Access {
+  /**
+   * @param authorization the header as it came
+   * @throws GuardError `unauthorized`, or `credentials_unavailable` where nobody can say at the moment
+   */
+  identify(authorization: string | undefined): Promise<Principal>;
+  readonly keys: KeyStore;
+  readonly directory: KeyDirectory;
+}
 
 /** What is believed. */
 export interface AccessOptions extends FixedTokens {
   /** Whether callers must show a token at all. */
   readonly required: boolean;
+  readonly keys: KeyStore;
 }
 
 /** Makes the check of credentials. */
-export async function createAccess(options: AccessOptions): Promise<Access> {
-  const checkFixed = await checkFixedTokens(options);
-  const nobody = anonymous(options);
+export async function createAccess({ required, keys, ...fixed }: AccessOptions): Promise<Access> {
+  const checkFixed = await checkFixedTokens(fixed);
+  const nobody = anonymous(fixed);
+  const directory = keyDirectory({ store: keys });
+  const principalOf = async (shown: string): Promise<Principal | undefined> => {
+    // Where no token is asked for, what is shown may be meant for the upstream: of ours only the operators' is looked for.
+    const key = required ? readApiKey(shown) : undefined;
+    if (key === undefined) return checkFixed(shown);
+    const stored = await directory.find(key.id);
+    if (stored === undefined || !(await matchesDigest(key.secret, stored.secret_digest))) return undefined;
+    return isGood(stored, Date.now()) ? keyPrincipal(stored) : undefined;
+  };
   return {
     async identify(authorization) {
       const shown = bearerToken(authorization);
-      const principal = shown === undefined ? undefined : await checkFixed(shown);
+      const principal = shown === undefined ? undefined : await principalOf(shown);
       if (principal !== undefined) return principal;
-      // Where no token is asked for, what is shown may be meant for the upstream.
-      if (!options.required) return nobody;
+      if (!required) return nobody;
       throw unauthorized({ shown: shown !== undefined });
     },
+    keys,
+    directory,
   };
+}
+
+function isGood({ revoked_at, expires_at }: StoredKey, now: number): boolean {
+  return revoked_at === null && (expires_at === null || Date.parse(expires_at) > now);
+}
+
+function keyPrincipal({ id, name, scopes, models, rate_limit, expires_at }: StoredKey): Principal {
+  return { id, name, scopes, models, rateLimit: rate_limit, expiresAt: expires_at };
 }
 
 /** The token of an `Authorization` header (RFC 6750, section 2.1); undefined where it has none. */

@@ -13,8 +13,8 @@ export interface Principal {
   readonly models: readonly string[] | null;
   /** The limit that counts its requests; null for none. */
   readonly rateLimit: RateTier | null;
-  /** Instant of `Date.now()` from which it is nobody any more. */
-  readonly expiresAtMs: number | null;
+  /** Instant from which it is nobody any more; null where that is not known. */
+  readonly expiresAt: string | null;
 }
 
 /** Whoever shows nothing where nothing need be shown. */
@@ -39,12 +39,17 @@ export function requireScope(principal: Principal, needed: Scope): void {
   });
 }
 
+/** Whether a principal may name a model. */
+export function isForModel({ models }: Principal, model: string): boolean {
+  return models === null || models.includes(model);
+}
+
 /**
  * Refuses a model that is not on the list of a principal that has one, whether there is such a model or not.
  * @throws GuardError `forbidden`
  */
-export function requireModel({ models }: Principal, model: string): void {
-  if (models === null || models.includes(model)) return;
+export function requireModel(principal: Principal, model: string): void {
+  if (isForModel(principal, model)) return;
   throw new GuardError('forbidden', 'these credentials are not for this model');
 }
 

@@ -40,8 +40,15 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/screenings/{id}/report': 'screen',
   'GET /v1/screenings/{id}/report.csv': 'screen',
   'GET /v1/screenings/{id}/report.html': 'screen',
+  'GET /v1/verdicts': 'admin',
+  'GET /v1/verdicts/export': 'admin',
   'GET /v1/verdicts/{id}': 'admin',
   'POST /v1/verdicts/{id}/replay': 'admin',
+  'GET /v1/keys/me': 'any',
+  'POST /v1/keys': 'admin',
+  'GET /v1/keys': 'admin',
+  'GET /v1/keys/{id}': 'admin',
+  'DELETE /v1/keys/{id}': 'admin',
   'GET /metrics': 'admin',
 };
 

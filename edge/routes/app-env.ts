@@ -1,6 +1,8 @@
 // What the application gives its routes: their types, their variables and what they are made of.
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Access } from '../access/identify.ts';
 import type { Principal } from '../access/principal.ts';
+import type { RateLimits } from '../access/rate-limits.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
@@ -24,6 +26,8 @@ export type App = OpenAPIHono<AppEnv>;
 /** What the routes are given. */
 export interface RouteDependencies {
   readonly models: ReadonlyMap<string, ConfiguredModel>;
+  readonly access: Access;
+  readonly rateLimits: RateLimits;
   readonly services: GuardServices;
   readonly screening: ScreeningServices;
 }

@@ -29,7 +29,7 @@ export function addMetadataRoutes(app: App, dependencies: RouteDependencies): vo
   });
 
   const describe = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const path = modelPath(configuredModel(models, name), version);
+    const path = modelPath(configuredModel(context, models, name), version);
     return services.upstream.forward({
       method: 'GET',
       path,

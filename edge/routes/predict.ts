@@ -33,7 +33,7 @@ export function addPredictRoutes(app: App, dependencies: RouteDependencies): voi
   const describe = async (context: Context<AppEnv>, name: string, { version, of = '' }: Described) =>
     services.upstream.forward({
       method: 'GET',
-      path: `${modelPath(configuredModel(models, name), version, protocol)}${of}`,
+      path: `${modelPath(configuredModel(context, models, name), version, protocol)}${of}`,
       search: '',
       headers: context.req.raw.headers,
       body: undefined,

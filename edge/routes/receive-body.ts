@@ -3,6 +3,7 @@
 import type { Context } from 'hono';
 import { GuardError } from '../../shared/errors.ts';
 import { bodyBytesMax } from '../../shared/limits.ts';
+import { requireModel } from '../access/principal.ts';
 import { readBounded } from '../clients/read-bounded.ts';
 import type { ConfiguredModel, UpstreamProtocol } from '../config.ts';
 import type { GuardedModel } from '../guard/current-policies.ts';
@@ -13,7 +14,7 @@ const discardedBytesMax = 3 * bodyBytesMax;
 
 /**
  * The model of a name under the policy of the moment.
- * @throws GuardError `unknown_model`
+ * @throws GuardError `unknown_model`, or `forbidden` where the caller is for other models
  */
 export async function findModel(
   context: Context<AppEnv>,
@@ -21,11 +22,16 @@ export async function findModel(
   name: string,
 ): Promise<GuardedModel> {
   const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
-  return services.policies.guarded(configuredModel(models, name), waitUntil);
+  return services.policies.guarded(configuredModel(context, models, name), waitUntil);
 }
 
-/** @throws GuardError `unknown_model` */
-export function configuredModel(models: RouteDependencies['models'], name: string): ConfiguredModel {
+/** @throws GuardError `unknown_model`, or `forbidden` where the caller is for other models */
+export function configuredModel(
+  context: Context<AppEnv>,
+  models: RouteDependencies['models'],
+  name: string,
+): ConfiguredModel {
+  requireModel(context.get('principal'), name);
   const model = models.get(name);
   if (model === undefined) throw new GuardError('unknown_model', 'there is no model of this name');
   return model;

@@ -9,6 +9,7 @@ import {
 import { GuardError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { webhookTarget } from '../../shared/webhook/webhook-target.ts';
+import { isForModel } from '../access/principal.ts';
 import { createJob } from '../screening/create-job.ts';
 import { describeJob } from '../screening/describe-job.ts';
 import { isJobId } from '../screening/job-id.ts';
@@ -41,7 +42,7 @@ export function addScreeningRoutes(app: App, { models, screening }: RouteDepende
   app.post('/v1/screenings', async (context) => {
     const idempotencyKey = readIdempotencyKey(context);
     const request = readScreeningRequest(parseJson(await receiveBody(context)));
-    configuredModel(models, request.model);
+    configuredModel(context, models, request.model);
     if (request.webhook !== undefined) requireWebhook(request.webhook, screening);
     const job = await createJob(jobs, { idempotencyKey, request });
     const location = `/v1/screenings/${job.id}`;
@@ -51,7 +52,10 @@ export function addScreeningRoutes(app: App, { models, screening }: RouteDepende
   app.get('/v1/screenings', async (context) => {
     const { limit, after } = readPage(context);
     const page = await jobs.list({ limit: limit + 1, after });
-    const screenings = await Promise.all(page.slice(0, limit).map((job) => describeJob(job, screening)));
+    const principal = context.get('principal');
+    // Of other models nothing is told: a page of a caller that is for some alone may have fewer jobs than it asked for.
+    const told = page.slice(0, limit).filter(({ request }) => isForModel(principal, request.model));
+    const screenings = await Promise.all(told.map((job) => describeJob(job, screening)));
     const nextCursor = page.length > limit ? page[limit - 1].id : null;
     return context.json({ screenings, next_cursor: nextCursor }, 200);
   });
@@ -90,7 +94,8 @@ export async function findJob(
 ): Promise<StoredJob> {
   const id = context.req.param('id') ?? '';
   const job = isJobId(id) ? await jobs.read(id) : undefined;
-  if (job !== undefined && job.state !== 'deleted') return job;
+  const isTold = job !== undefined && isForModel(context.get('principal'), job.request.model);
+  if (isTold && job.state !== 'deleted') return job;
   throw new GuardError('not_found', 'there is no screening of this id');
 }
 

@@ -131,6 +131,7 @@ async function miniflareOptions(
         r2Buckets: { ...r2Buckets, ...screenings },
         workflows: { SCREENING: { name: 'nccr-guard-screening', className: 'ScreeningWorkflow' } },
         serviceBindings: { DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' } },
+        ratelimits: rateLimitsOf(bindings),
         unsafeDirectSockets: [{ host, port }],
       },
       {
@@ -147,6 +148,17 @@ async function miniflareOptions(
 
 function artefactKeyOf({ ARTEFACT_PUBLIC_KEY: key }: EdgeOptions['bindings']): Record<string, string> {
   return key === undefined ? {} : { ARTEFACT_PUBLIC_KEY: key };
+}
+
+/** The bindings of the limits that `RATE_LIMITS` says, as wrangler.toml has them. */
+function rateLimitsOf({ RATE_LIMITS: text = '{}' }: EdgeOptions['bindings']) {
+  const limits = JSON.parse(text) as Record<string, { readonly limit: number; readonly period: 10 | 60 }>;
+  return Object.fromEntries(
+    Object.entries(limits).map(([tier, { limit, period }], index) => [
+      `RATE_LIMIT_${tier.toUpperCase()}`,
+      { namespace_id: String(1001 + index), simple: { limit, period } },
+    ]),
+  );
 }
 
 /** The modules of a bundle, its entry first. */

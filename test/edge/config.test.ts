@@ -1,4 +1,5 @@
 // The edge's configuration: complete, or refused by name.
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { parseConfig, parseDetectorConfig } from '../../edge/config.ts';
 import { GuardError } from '../../shared/errors.ts';
@@ -59,8 +60,41 @@ describe('a complete configuration', () => {
       required: false,
       apiToken: undefined,
       operatorToken: undefined,
+      rateLimits: new Map(),
     });
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
+  });
+});
+
+describe('limits of keys', () => {
+  const RATE_LIMITS = '{"small":{"limit":3,"period":10}}';
+  const RATE_LIMIT_SMALL = { limit: async () => ({ success: true }) };
+
+  it('are bindings with the figures that they do not tell themselves', () => {
+    const { access } = parseConfig({ ...complete, RATE_LIMITS, RATE_LIMIT_SMALL });
+    const small = { limit: 3, windowSeconds: 10, binding: RATE_LIMIT_SMALL };
+    expect([...access.rateLimits]).toEqual([['small', small]]);
+  });
+
+  it.each([
+    [{ RATE_LIMITS }, 'RATE_LIMIT_SMALL'],
+    [{ RATE_LIMIT_SMALL }, 'RATE_LIMITS: says nothing of RATE_LIMIT_SMALL'],
+    [{ RATE_LIMIT_SMALL, RATE_LIMITS: '{"small":{"limit":3,"period":30}}' }, 'RATE_LIMITS.small.period'],
+    [{ RATE_LIMIT_SMALL, RATE_LIMITS: '{"tiny":{"limit":3,"period":10}}' }, 'RATE_LIMITS'],
+  ])('are not %j', (changes, name) => {
+    expect(refusal(changes).message).toContain(name);
+  });
+
+  it('say in wrangler.toml twice the same', async () => {
+    const text = await readFile(new URL('../../wrangler.toml', import.meta.url), 'utf8');
+    const told = JSON.parse(/RATE_LIMITS = '(.*)'/.exec(text)![1]) as Record<string, object>;
+    const bound = text.matchAll(
+      /name = "RATE_LIMIT_(\w+)"\n.*\nsimple = \{ limit = (\d+), period = (\d+) \}/g,
+    );
+    const figures = Array.from(bound, ([, tier, limit, period]) => {
+      return [tier.toLowerCase(), { limit: Number(limit), period: Number(period) }];
+    });
+    expect(Object.fromEntries(figures)).toEqual(told);
   });
 });
 
