@@ -38,16 +38,18 @@ export async function selectRows(
   const signs: number[] = [];
   let firstRow = 0;
   for (const segment of plan.noise) {
-    const remaining = Array.from({ length: segment.rows }, (_, row) => firstRow + row);
+    let remaining = segment.rows;
+    // Rows that stand in another place than their own. A list of all rows would cost more than all the rest of a selection.
+    const moved = new Map<number, number>();
     for (let copy = 0; copy < segment.copies; copy++) {
       const word = words.getUint32(rows.length * 4, true);
-      const drawn = (word >>> 1) % remaining.length;
-      rows.push(remaining[drawn]);
+      const drawn = (word >>> 1) % remaining;
+      rows.push(firstRow + (moved.get(drawn) ?? drawn));
       signs.push((word & 1) === 1 ? 1 : -1);
       if (segment.copies <= segment.rows) {
         // The last row takes the drawn one's place, so that a draw costs the same for any bank.
-        remaining[drawn] = remaining[remaining.length - 1];
-        remaining.length--;
+        remaining--;
+        moved.set(drawn, moved.get(remaining) ?? remaining);
       }
     }
     firstRow += segment.rows;

@@ -96,6 +96,32 @@ describe('row selection', () => {
     expect(uniform.every((row) => row === 64 || row === 65)).toBe(true);
   });
 
+  it('draws as from a list of the rows whose last one takes the place of each that is drawn', async () => {
+    for (const [rows, copies] of [
+      [2, 2],
+      [5, 5],
+      [7, 3],
+      [1_024, 3],
+    ]) {
+      const segments = [{ family: 'uniform' as const, epsilon: 1, rows, copies }];
+      for (let row = 0; row < 20; row++) {
+        const image = Uint8Array.of(row, rows);
+        const context = new Uint8Array(await crypto.subtle.digest('SHA-256', image));
+        const bytes = await keyedBytes(key, { label: 'nccr-guard/rows/v1', context, length: 4 * copies });
+        const words = new Uint32Array(bytes.buffer);
+        const left = Array.from({ length: rows }, (_, index) => index);
+        const drawn = Array.from(words, (word) => {
+          const place = (word >>> 1) % left.length;
+          const taken = left[place];
+          left[place] = left[left.length - 1];
+          left.length--;
+          return taken;
+        });
+        expect((await selectRows(key, { noise: segments }, image)).rows).toEqual(drawn);
+      }
+    }
+  });
+
   it('draws rows and signs evenly', async () => {
     const counts = Array.from({ length: 64 }, () => 0);
     let positive = 0;
