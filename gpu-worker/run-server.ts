@@ -22,6 +22,8 @@ export interface ServerOptions extends Omit<GpuWorkerConfig, 'modelFolder'> {
 
 /** How often idle connections are closed while the server drains. */
 const closeIdleEveryMs = 50;
+/** workerd keeps an idle connection for five seconds, most others for up to a minute. */
+const keepAliveMs = 65_000;
 
 /**
  * Serves until SIGTERM, SIGINT or the end of the parent process, and exits the process: 0 after a complete drain, 1 where
@@ -59,6 +61,8 @@ async function startServer(options: ServerOptions) {
     isReady: () => !draining,
   });
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  // Longer than callers keep an idle connection: one that is closed just as it is used again fails a request for nothing.
+  server.keepAliveTimeout = keepAliveMs;
   const url = await listen(server, { host, port });
   const served = models.map((model) => model.name);
   log('info', 'server.ready', { name, url, models: served, engine: engine.info, pid: process.pid });
