@@ -1,5 +1,7 @@
-// Third step: the vectors of some shards, asked of the gpu-worker and laid down class by class.
+// The vectors of shards, asked of the gpu-worker and laid down class by class: the third step, and beside the second as it reads.
 import { runnerUpLabels } from '../../shared/clustering/runner-up.ts';
+import { asGuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { screeningNoise } from '../../shared/noise/screening-plan.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
@@ -9,13 +11,16 @@ import { readShard } from '../../shared/uploads/shard.ts';
 import type { ExampleBatch } from '../../shared/uploads/upload.ts';
 import type { ExtractedVectors, ScreeningCall, ScreeningGraph } from '../clients/screening-extractor.ts';
 import { objectKeys } from './job-objects.ts';
-import type { JobHold } from './job-store.ts';
-import type { StepRange } from './plan-steps.ts';
+import { type JobHold, JobLost } from './job-store.ts';
+import { extractionsAtOnce, type StepRange } from './plan-steps.ts';
 import { requireGraph } from './require-graph.ts';
 import type { ScreeningServices } from './screening-services.ts';
 
 /** Longest that one shard may take; the lease of a run is longer. */
 const shardMs = 120_000;
+
+/** Shards that may fail beside the reading of an upload before all others are left to the third step. */
+const failuresMax = 3;
 
 /** Extracts the shards of a group that are not extracted yet. */
 export async function extractShards(
@@ -27,18 +32,69 @@ export async function extractShards(
   for (const { shard, extractedAt } of await shards.list(hold.job, group)) {
     if (extractedAt !== null) continue;
     const batch = readShard(await objects.read(objectKeys.shard(hold.job, shard)));
-    const { logits, vectors } = await extractBatch(batch, { graph, services });
-    const { labels, firstRow } = batch;
-    const runnersUp = runnerUpLabels({ logits, labels, classes: graph.classes });
-    const rows = Uint32Array.from(labels, (_, place) => firstRow + place);
-    await objects.write(
-      objectKeys.vectors(hold.job, shard),
-      writeBlocks({ labels, rows, runnersUp, vectors }),
-    );
-    // Between shards a cancelled job is seen.
-    await jobs.keep(hold, {}, [shards.markExtracted(hold.job, shard)]);
+    await extractShard(hold, { shard, batch, graph, services });
   }
   return { shards: group.to - group.from };
+}
+
+/** A shard in memory, and what extracts it. */
+interface ShardExtraction {
+  readonly shard: number;
+  readonly batch: ExampleBatch;
+  readonly graph: ScreeningGraph;
+  readonly services: ScreeningServices;
+}
+
+/** Extracts one shard that is written down already, and marks it. */
+async function extractShard(
+  hold: JobHold,
+  { shard, batch, graph, services }: ShardExtraction,
+): Promise<void> {
+  const { jobs, shards, objects } = services;
+  const { logits, vectors } = await extractBatch(batch, { graph, services });
+  const { labels, firstRow } = batch;
+  const runnersUp = runnerUpLabels({ logits, labels, classes: graph.classes });
+  const rows = Uint32Array.from(labels, (_, place) => firstRow + place);
+  await objects.write(objectKeys.vectors(hold.job, shard), writeBlocks({ labels, rows, runnersUp, vectors }));
+  // Between shards a cancelled job is seen.
+  await jobs.keep(hold, {}, [shards.markExtracted(hold.job, shard)]);
+}
+
+/** Extraction beside the reading of an upload. */
+export interface ExtractionBeside {
+  /** Takes a shard that was just read and written, where there is room; else it is left to the third step. */
+  offer(shard: number, batch: ExampleBatch): void;
+  /** Waits for what was taken. */
+  settled(): Promise<void>;
+}
+
+/**
+ * Extracts shards out of memory while others are read, so that the gpu-worker has work from the first one on. It decides nothing:
+ * a shard that fails here is tried by the third step, which says what is wrong with it.
+ */
+export function extractionBeside(
+  hold: JobHold,
+  { graph, services }: Pick<ShardExtraction, 'graph' | 'services'>,
+): ExtractionBeside {
+  const atWork = new Set<Promise<void>>();
+  let failures = 0;
+  return {
+    offer(shard, batch) {
+      if (failures >= failuresMax || atWork.size >= extractionsAtOnce) return;
+      const work = extractShard(hold, { shard, batch, graph, services })
+        .catch((thrown: unknown) => {
+          failures++;
+          if (thrown instanceof JobLost) return;
+          const error = asGuardError(thrown);
+          log('warn', 'screening.left_to_step', { job: hold.job, shard, error });
+        })
+        .finally(() => atWork.delete(work));
+      atWork.add(work);
+    },
+    async settled() {
+      await Promise.all(atWork);
+    },
+  };
 }
 
 /** Extracts a shard at once; what an example gives does not depend on the others. */

@@ -1,23 +1,19 @@
-// Second step: reads the upload once, front to back, into shards.
+// Second step: reads the upload once, front to back, into shards, and has those extracted for which there is room.
 import { requireClasses } from '../../shared/clustering/screen-clusters.ts';
 import { filesOfFormat, type ScreeningRequest } from '../../shared/contracts/screening-job.ts';
-import { GuardError } from '../../shared/errors.ts';
 import { shardExamplesMax } from '../../shared/limits.ts';
-import { sha256Digest, toHex } from '../../shared/noise/noise-key.ts';
+import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { addCounts, countLabels } from '../../shared/screening/class-blocks.ts';
 import { readUpload } from '../../shared/uploads/read-upload.ts';
 import { writeShard } from '../../shared/uploads/shard.ts';
 import type { UploadOptions, UploadSummary } from '../../shared/uploads/upload.ts';
 import type { ScreeningGraph } from '../clients/screening-extractor.ts';
-import { type JobObjects, objectKeys } from './job-objects.ts';
+import { type DigestedSource, digestedSource } from './digested-source.ts';
+import { extractionBeside } from './extract-shards.ts';
+import { objectKeys } from './job-objects.ts';
 import type { JobHold } from './job-store.ts';
 import { requireGraph, requireJob } from './require-graph.ts';
 import type { ScreeningServices } from './screening-services.ts';
-
-/** A digest that is fed by a stream: workerd's own, which computes beside the isolate. */
-interface DigestStream extends WritableStream<Uint8Array> {
-  readonly digest: Promise<ArrayBuffer>;
-}
 
 /**
  * Reads the upload. What an earlier try wrote is read over and not written again.
@@ -33,25 +29,44 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
   const graph = await requireGraph(hold, jobs);
   const files = await Promise.all(
     filesOfFormat[request.format].map(async (name) => {
-      return { name, source: await objects.source(objectKeys.upload(job, name)) };
+      return { name, ...(await digestedSource(objectKeys.upload(job, name), objects)) };
     }),
   );
-  const digest = await datasetDigest(job, { names: filesOfFormat[request.format], objects });
   const firstRow = written.reduce((sum, { examples }) => sum + examples, 0);
   const batches = readUpload(files, uploadOptions(request, { graph, firstRow }));
+  const beside = extractionBeside(hold, { graph, services });
   let shard = written.length;
-  let summary: UploadSummary;
-  for (;;) {
-    const { done, value } = await batches.next();
-    if (done) {
-      summary = value;
-      break;
+  try {
+    for (;;) {
+      const { done, value } = await batches.next();
+      if (done) {
+        await keepWhole(hold, { summary: value, graph, digest: await datasetDigest(files), services });
+        return { shards: shard };
+      }
+      await objects.write(objectKeys.shard(job, shard), writeShard(value));
+      const read = { shard, examples: value.labels.length, labels: countLabels(value.labels) };
+      await jobs.keep(hold, {}, [shards.put(job, read)]);
+      beside.offer(shard, value);
+      shard++;
     }
-    await objects.write(objectKeys.shard(job, shard), writeShard(value));
-    const read = { shard, examples: value.labels.length, labels: countLabels(value.labels) };
-    await jobs.keep(hold, {}, [shards.put(job, read)]);
-    shard++;
+  } finally {
+    await beside.settled();
   }
+}
+
+interface WholeUpload {
+  readonly summary: UploadSummary;
+  readonly graph: ScreeningGraph;
+  readonly digest: string;
+  readonly services: ScreeningServices;
+}
+
+/** Writes down what an upload is, now that all of it was read. */
+async function keepWhole(
+  hold: JobHold,
+  { summary, graph, digest, services: { jobs, shards } }: WholeUpload,
+): Promise<void> {
+  const { job } = hold;
   const counts = addCounts((await shards.list(job)).map(({ labels }) => labels));
   requireClasses({ classes: graph.classes, labels: counts.map(([label]) => label) });
   await shards.putClasses(job, counts);
@@ -61,7 +76,6 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
     stage: 'extract',
     ...(summary.classNames === undefined ? {} : { classNames: summary.classNames }),
   });
-  return { shards: shard };
 }
 
 function uploadOptions(
@@ -84,22 +98,11 @@ function uploadOptions(
 
 /** Of one file the digest of its bytes; of several that of their names and digests. */
 async function datasetDigest(
-  job: string,
-  { names, objects }: { names: readonly string[]; objects: JobObjects },
+  files: readonly (Pick<DigestedSource, 'digest'> & { readonly name: string })[],
 ): Promise<string> {
   const digests: string[] = [];
-  for (const name of names) digests.push(await objectDigest(objectKeys.upload(job, name), objects));
+  for (const { digest } of files) digests.push(await digest());
   if (digests.length === 1) return digests[0];
-  const listed = names.map((name, index) => `${name} ${digests[index]}\n`).join('');
+  const listed = files.map(({ name }, index) => `${name} ${digests[index]}\n`).join('');
   return sha256Digest(new TextEncoder().encode(listed));
-}
-
-/** The bytes go from R2 into the digest without passing through the isolate. */
-async function objectDigest(key: string, objects: JobObjects): Promise<string> {
-  const { DigestStream } = crypto as unknown as { DigestStream: new (algorithm: string) => DigestStream };
-  const stream = new DigestStream('SHA-256');
-  const bytes = await objects.open(key);
-  if (bytes === undefined) throw new GuardError('internal', `the object ${key} is gone`);
-  await bytes.pipeTo(stream);
-  return `sha256:${toHex(new Uint8Array(await stream.digest))}`;
 }

@@ -19,6 +19,8 @@ export const objectKeys = {
 
 /** Bytes that are read of an upload at once: the largest upload is then read with some thousand calls. */
 const chunkBytes = 4 * 1024 * 1024;
+/** Bytes that a stream reads first: often no more than a header is wanted. */
+const firstChunkBytes = 64 * 1024;
 
 /** Objects that one call of R2 lists or deletes. */
 const pageObjects = 1_000;
@@ -110,7 +112,7 @@ function streamOf(
     {
       async pull(controller) {
         if (at >= size) return controller.close();
-        const chunk = await read(at, chunkBytes);
+        const chunk = await read(at, at === offset ? firstChunkBytes : chunkBytes);
         at += chunk.length;
         controller.enqueue(chunk);
       },
