@@ -1,6 +1,7 @@
 // The edge's configuration, read once from its bindings: a bad, missing or unknown value stops it with its name.
 import { z } from 'zod';
 import { nameSchema } from '../shared/contracts/inference.ts';
+import type { AudioInput } from '../shared/contracts/media.ts';
 import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
 import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
@@ -16,14 +17,6 @@ import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBi
 /** What the servers of protected models speak. */
 export const upstreamProtocols = ['open-inference', 'tensorflow-serving'] as const;
 export type UpstreamProtocol = (typeof upstreamProtocols)[number];
-
-/** How recordings become the input of a model. */
-export interface AudioInput {
-  /** Samples a second that the model reads. */
-  readonly sampleRate: number;
-  /** Whether several channels are averaged to the one that the model reads; they are refused otherwise. */
-  readonly mixDown: boolean;
-}
 
 /** One protected model as the configuration names it: which it is, and the mode of version 0 of its policy. */
 export interface ConfiguredModel {

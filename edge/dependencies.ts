@@ -9,6 +9,7 @@ import { type BreakerState, breakerStates, circuitBreaker } from './clients/circ
 import { detectorClient } from './clients/detector-client.ts';
 import { extractorClient } from './clients/extractor-client.ts';
 import { keyStore } from './clients/key-store.ts';
+import { mediaClient } from './clients/media-client.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
@@ -30,6 +31,12 @@ export type Dependencies = RouteDependencies;
 export async function createDependencies(config: EdgeConfig): Promise<Dependencies> {
   const { bindings, upstream, load } = config;
   const metrics = guardMetrics();
+  const gpuWorker = {
+    ...config.gpuWorker,
+    worker: watchedNeighbour('gpu-worker', { metrics, load }),
+    // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
+    patienceMs: config.guardTimeoutMs / 2,
+  };
   return {
     models: config.models,
     access: await createAccess({ ...config.access, keys: keyStore(bindings.database) }),
@@ -38,13 +45,9 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
       policies: currentPolicies(),
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
-      extractor: extractorClient({
-        ...config.gpuWorker,
-        worker: watchedNeighbour('gpu-worker', { metrics, load }),
-        // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
-        patienceMs: config.guardTimeoutMs / 2,
-      }),
+      extractor: extractorClient(gpuWorker),
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
+      media: mediaClient(gpuWorker),
       upstream: upstreamClient({
         ...upstream,
         passCredentials: !config.access.required,

@@ -13,6 +13,7 @@ import { asGuardError, GuardError } from '../shared/errors.ts';
 import { extractionBytesMax } from '../shared/limits.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
+import { answerDecoding } from './answer-decoding.ts';
 import { answerInference } from './answer-inference.ts';
 import { bearerToken } from './bearer-token.ts';
 import type { EngineInfo } from './engine/engine.ts';
@@ -130,6 +131,16 @@ function addInferenceRoutes(app: App, { models, deadlineMs }: OipAppOptions, met
     const answer = await answerInference(model, body, { receivedAt, deadlineMs, signal });
     return new Response(answer.body, { headers: answer.headers });
   };
+  app.post('/v2/models/:model/decode', limitBody, async (context) => {
+    const model = findModel(context, models);
+    requireIdentity(context);
+    const { body, headers } = await answerDecoding(model, {
+      contentType: context.req.header('content-type'),
+      query: context.req.query(),
+      bytes: new Uint8Array(await context.req.arrayBuffer()),
+    });
+    return new Response(body, { headers });
+  });
   app.post('/v2/models/:model/infer', count, limitBody, infer);
   app.post('/v2/models/:model/versions/:version/infer', count, limitBody, infer);
 }
@@ -178,13 +189,17 @@ function modelMetadata(
 
 /** Refuses bodies that are no message of the protocol before they are read. */
 function requireOipBody(context: AppContext): void {
-  const encoding = context.req.header('content-encoding') ?? 'identity';
-  if (encoding !== 'identity') {
-    throw new GuardError('unsupported_media_type', `content encoding ${encoding} is not supported`);
-  }
+  requireIdentity(context);
   const type = context.req.header('content-type')?.split(';')[0].trim().toLowerCase();
   if (type !== undefined && type !== 'application/json' && type !== 'application/octet-stream') {
     throw new GuardError('unsupported_media_type', `${type} is neither JSON nor the binary extension`);
+  }
+}
+
+function requireIdentity(context: AppContext): void {
+  const encoding = context.req.header('content-encoding') ?? 'identity';
+  if (encoding !== 'identity') {
+    throw new GuardError('unsupported_media_type', `content encoding ${encoding} is not supported`);
   }
 }
 

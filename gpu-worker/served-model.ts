@@ -8,6 +8,7 @@ import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel } from './engine/engine.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
 import type { ImageInput } from './images/image-rows.ts';
+import type { MediaInput } from './media/decode-media.ts';
 
 /** How a graph for screening takes its examples. */
 export interface ExampleIntake extends ImageInput {
@@ -28,6 +29,8 @@ export interface ServedModel {
   readonly rowByRow: boolean;
   /** Of a graph for screening alone, which takes examples as pixels or files too. */
   readonly intake?: ExampleIntake;
+  /** The input of the protected model that the graph was compiled from: what files are decoded to. */
+  readonly media?: MediaInput;
 }
 
 /** The protocol wants a version: of the graph of a whole plan, and of models that are served as they are. */
@@ -58,8 +61,10 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
   const loaded = await engine.load(bytes);
   // The graph for screening and those of parts of a plan share their model's name.
   const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
-  if (screening === undefined)
-    return { name: model.name, version: guards, loaded, parameters, rowByRow: true };
+  if (screening === undefined) {
+    const media = { name: model.input_name, shape: model.input_shape, range: plan.input_range };
+    return { name: model.name, version: guards, loaded, parameters, rowByRow: true, media };
+  }
   const { input_shape: inputShape } = model;
   const intake = {
     inputShape,

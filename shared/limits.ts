@@ -111,6 +111,8 @@ export const imagePixelsMax = 16 * 1024 * 1024;
 export const apiKeyNameCharactersMax = 128;
 /** Models that an API key may be limited to: its row is held in memory by every isolate that sees it. */
 export const apiKeyModelsMax = 64;
+/** Seconds of a recording that is decoded: more than networks that tell commands, speakers or noises apart read at once. */
+export const audioSecondsMax = 60;
 /** Time that a request of a screening waits for workers, in milliseconds: it is cut into runs, and a guard's requests go between. */
 export const screeningDeadlineMsMax = 120_000;
 /** Bytes of one upload, all of its files together. */

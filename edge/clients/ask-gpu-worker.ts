@@ -14,12 +14,18 @@ export interface WorkerAnswer {
   readonly headers: Headers;
 }
 
+/** Codes by statuses. */
+export type Refusals = Readonly<Record<number, ErrorCode>>;
+
 /** One call. */
 export interface WorkerCall {
   readonly deadlineAt: number;
   readonly init: RequestInit;
-  /** Whether the sender of the examples is to read why one was refused; a guard has checked its input and is told nothing. */
-  readonly refusals?: boolean;
+  /**
+   * What a status means that is told to the sender in the gpu-worker's own words: of examples and files, which nobody has looked
+   * at before. A guard has checked its input and is told nothing.
+   */
+  readonly refusals?: Refusals;
   /** Time without which a call that came to no end says nothing of the gpu-worker: whoever calls may be in a hurry. */
   readonly patienceMs?: number;
 }
@@ -41,7 +47,7 @@ export async function askWorker(url: string, call: WorkerCall): Promise<WorkerAn
 /** The same as a value that says besides what it means for the gpu-worker, and whether to ask it again. */
 export async function tryWorker(
   url: string,
-  { deadlineAt, init, refusals = false, patienceMs = 0 }: WorkerCall,
+  { deadlineAt, init, refusals = {}, patienceMs = 0 }: WorkerCall,
 ): Promise<Attempt<WorkerAnswer>> {
   const remainingMs = deadlineAt - Date.now();
   const late: CallOutcome = remainingMs >= patienceMs ? 'failed' : 'unknown';
@@ -75,11 +81,12 @@ export async function tryWorker(
 /** What a status other than 200 means. */
 async function tryStatus(
   response: Response,
-  { refusals, late }: { refusals: boolean; late: CallOutcome },
+  { refusals, late }: { refusals: Refusals; late: CallOutcome },
 ): Promise<Attempt<never>> {
   const { status } = response;
-  if (status === 422 && refusals) {
-    return { outcome: 'answered', error: await refusal(response), retry: false };
+  const refused = refusals[status];
+  if (refused !== undefined) {
+    return { outcome: 'answered', error: await refusal(response, refused), retry: false };
   }
   // The body is dropped so that the connection is free for the next request.
   await response.body?.cancel().catch(() => undefined);
@@ -91,12 +98,12 @@ async function tryStatus(
 }
 
 /** What the gpu-worker found wrong with an example, in its own words. */
-async function refusal(response: Response): Promise<GuardError> {
+async function refusal(response: Response, code: ErrorCode): Promise<GuardError> {
   const bytes = await readBounded(response.body, { bytesMax: refusalBytesMax });
   const problem = problemSchema.safeParse(parseReply(() => parseJson(bytes ?? new Uint8Array(0))));
   const detail = problem.success ? problem.data.detail : 'an example is refused by the gpu-worker';
   const places = problem.success ? (problem.data.errors ?? []) : [];
-  return new GuardError('invalid_dataset', detail, { places });
+  return new GuardError(code, detail, { places });
 }
 
 function transportError(cause: unknown, signal: AbortSignal, code: ErrorCode): GuardError {

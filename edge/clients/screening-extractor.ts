@@ -89,7 +89,8 @@ export function screeningExtractor({ url, token }: { url: URL; token: string }):
       const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
       const headers = { ...message.headers, authorization };
       const init = { method: 'POST', headers, body: message.body };
-      const asked = askWorker(`${modelUrl(graph.model)}/infer`, { deadlineAt, init, refusals: true });
+      const refusals = { 422: 'invalid_dataset' } as const;
+      const asked = askWorker(`${modelUrl(graph.model)}/infer`, { deadlineAt, init, refusals });
       const answer = await asked.catch((cause: unknown) => {
         throw inDataSet(cause, firstRow);
       });

@@ -17,8 +17,8 @@ export const rowsCut = { parameter: 'guard_rows_cut', header: 'x-guard-rows-cut'
 /** Headers that are true of the bytes that the upstream sent, not of those that are passed on. */
 const bytesHeaders = ['content-length', 'content-md5', 'digest', 'content-digest', 'repr-digest', 'etag'];
 
-/** A body to forward with the headers that it is read by. */
-export interface CutRequest {
+/** A body with the headers that it is read by. */
+export interface ReceivedMessage {
   readonly body: Uint8Array;
   readonly headers: Headers;
 }
@@ -37,7 +37,7 @@ export function rowsToCut({ rows }: Pick<Verdict, 'rows'>): number[] | undefined
  * @param message a request that was scored
  * @param cut numbers of rows from 0, not all
  */
-export function cutRequest({ model, body, headers }: InputMessage, cut: readonly number[]): CutRequest {
+export function cutRequest({ model, body, headers }: InputMessage, cut: readonly number[]): ReceivedMessage {
   if (model.protocol === 'tensorflow-serving') return { body: cutPredictRequest(body, cut), headers };
   const request = readInference({ body, headers });
   const binary = headers.has(headerLengthHeader);
@@ -87,7 +87,7 @@ function withoutRows(input: NamedTensor, cut: readonly number[]): NamedTensor {
 }
 
 /** The headers of a request with those by which another body is read. */
-export function rewritten(received: Headers, message: OipMessage): CutRequest {
+export function rewritten(received: Headers, message: OipMessage): ReceivedMessage {
   const headers = new Headers(received);
   headers.delete(headerLengthHeader);
   headers.delete('content-encoding');

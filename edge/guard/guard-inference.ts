@@ -3,7 +3,7 @@ import type { GuardMode, Verdict, VerdictKind } from '../../shared/contracts/ver
 import type { WaitUntil } from '../bindings.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from './current-policies.ts';
-import { type CutRequest, cutRequest, markCut } from './cut-rows.ts';
+import { cutRequest, markCut, type ReceivedMessage } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { type JudgedRequest, judgeInput, sampledOut, unreadInput } from './judge-input.ts';
@@ -14,8 +14,9 @@ import { verdictId } from './verdict-id.ts';
 /** A request to a protected model, authenticated. */
 export interface GuardedRequest {
   readonly model: GuardedModel;
-  /** Reads the body whole. @throws GuardError `body_too_large` or `client_cancelled` */
-  readonly receive: () => Promise<Uint8Array>;
+  /** Reads the body whole. @throws GuardError `body_too_large` or `client_cancelled`, or as `decodeMedia` does */
+  readonly receive: () => Promise<ReceivedMessage>;
+  /** As the client sent them; those of what is forwarded come with the body. */
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
@@ -49,14 +50,14 @@ export interface GuardContext {
  *   upstream
  */
 export async function guardInference(request: GuardedRequest, context: GuardContext): Promise<Response> {
-  const { model, headers, requestId, trace, path, search, signal } = request;
+  const { model, requestId, trace, path, search, signal } = request;
   const { services, trail, waitUntil } = context;
   const { mode, reveal } = model.policy;
   trail.mode = mode;
-  const body = await receiveBody(request, context);
+  const { body, headers } = await receiveBody(request, context);
   const forward = (
     guardHeaders: Readonly<Record<string, string>> = {},
-    sent: CutRequest = { body, headers },
+    sent: ReceivedMessage = { body, headers },
   ) =>
     services.upstream.forward({
       method: 'POST',
@@ -102,7 +103,7 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
 async function receiveBody(
   { model, headers, requestId, trace, receive }: GuardedRequest,
   { services, trail, waitUntil }: GuardContext,
-): Promise<Uint8Array> {
+): Promise<ReceivedMessage> {
   const receiving = Promise.allSettled([receive()]);
   waitUntil(receiving);
   const [received] = await receiving;

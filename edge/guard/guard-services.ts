@@ -4,6 +4,7 @@ import type { ArtefactStore } from '../clients/artefact-store.ts';
 import type { AuditStore } from '../clients/audit-store.ts';
 import type { DetectorClient } from '../clients/detector-client.ts';
 import type { ExtractorClient } from '../clients/extractor-client.ts';
+import type { MediaClient } from '../clients/media-client.ts';
 import type { UpstreamClient } from '../clients/upstream-client.ts';
 import type { CurrentPolicies } from './current-policies.ts';
 import type { GuardMetrics } from './guard-metrics.ts';
@@ -15,6 +16,7 @@ export interface GuardServices {
   readonly artefacts: ArtefactStore;
   readonly extractor: ExtractorClient;
   readonly detector: DetectorClient;
+  readonly media: MediaClient;
   readonly upstream: UpstreamClient;
   readonly audit: AuditStore;
   readonly metrics: GuardMetrics;

@@ -81,7 +81,9 @@ export function unreadInput(
 ): Judgement & { readonly error: GuardError } {
   const failure = failureOf(thrown);
   const noDetector = { loaded: undefined, noiseKeyId: '' };
-  return { verdict: failedVerdict(headOf(request, 0), { failure, ...noDetector }), error: failure.error };
+  const verdict = failedVerdict(headOf(request, 0), { failure, ...noDetector });
+  // There is nothing that could be forwarded, whatever the policy says of the failure's class.
+  return { verdict: { ...verdict, enforced: request.enforces }, error: failure.error };
 }
 
 function headOf(

@@ -3,6 +3,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { decodeMedia } from '../guard/decode-media.ts';
 import { judgeInput } from '../guard/judge-input.ts';
 import { recordVerdict } from '../guard/record-verdict.ts';
 import { verdictId } from '../guard/verdict-id.ts';
@@ -33,13 +34,14 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
     if (name === undefined) throw new GuardError('malformed_request', 'the query names no model');
     const model = await findModel(context, dependencies, name);
     const trail = context.get('trail');
+    const trace = context.get('trace');
+    const received = { body: await receiveBody(context), headers: context.req.raw.headers };
     const judged = {
       verdictId: verdictId(),
       model,
-      body: await receiveBody(context),
-      headers: context.req.raw.headers,
+      ...(await decodeMedia(received, { model, trace }, services)),
       requestId: context.get('requestId'),
-      trace: context.get('trace'),
+      trace,
       enforces: false,
     };
     trail.mode = model.policy.mode;

@@ -3,10 +3,13 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { inferenceRequestSchema, inferenceResponseSchema } from '../../shared/contracts/inference.ts';
+import { mediaTypes } from '../../shared/contracts/media.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { findModel, modelPath } from './receive-body.ts';
+
+const mediaFile = z.string().describe('One file, which becomes the model’s input of one row.');
 
 /** The body of an inference request as the OpenAPI document shows it; the guard itself reads it by hand. */
 export const inferenceBody = {
@@ -16,6 +19,7 @@ export const inferenceBody = {
     'application/octet-stream': {
       schema: z.string().describe('JSON part and tensors of the binary extension.'),
     },
+    ...Object.fromEntries(mediaTypes.map((type) => [type, { schema: mediaFile }])),
   },
 };
 

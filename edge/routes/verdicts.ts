@@ -6,6 +6,7 @@ import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { AuditEntry, AuditStore } from '../clients/audit-store.ts';
 import { openCursor, sealCursor } from '../guard/audit-cursor.ts';
+import { decodeMedia } from '../guard/decode-media.ts';
 import { replaySchema, replayVerdict } from '../guard/replay-verdict.ts';
 import { isVerdictId } from '../guard/verdict-id.ts';
 import type { App, RouteDependencies } from './app-env.ts';
@@ -57,13 +58,10 @@ export function addVerdictRoutes(app: App, dependencies: RouteDependencies): voi
     const body = await receiveBody(context);
     const entry = await findEntry(services.audit, context.req.param('id'));
     const model = await findModel(context, dependencies, entry.model);
-    const call = {
-      recorded: entry.verdict,
-      model,
-      body,
-      headers: context.req.raw.headers,
-      trace: context.get('trace'),
-    };
+    const trace = context.get('trace');
+    const received = { body, headers: context.req.raw.headers };
+    const message = await decodeMedia(received, { model, trace }, services);
+    const call = { recorded: entry.verdict, model, ...message, trace };
     return context.json(await replayVerdict(call, services), 200);
   });
 }

@@ -113,12 +113,12 @@ async function inTurns<T>(
   }
 }
 
-/** Adds the place to a refusal. */
+/** Adds the place to a refusal. The request is sound and no larger than it may be, whatever is wrong with one of its files. */
 function placed(pointer: string): (thrown: unknown) => never {
   return (thrown) => {
     if (!(thrown instanceof GuardError)) throw thrown;
-    const { code, message } = thrown;
-    throw new GuardError(code, message, { cause: thrown, places: [{ pointer, detail: message }] });
+    const { message } = thrown;
+    throw new GuardError('invalid_input', message, { cause: thrown, places: [{ pointer, detail: message }] });
   };
 }
 

@@ -23,14 +23,18 @@ const signatures = {
 
 /**
  * Reads the header of an image and refuses what a model does not read; not one pixel is decoded.
- * @throws GuardError `invalid_input` where it is neither PNG nor JPEG, damaged, of more than 8 bits a channel, or of another
- *   size or other channels than the model's
+ * @throws GuardError `malformed_request` where it is neither PNG nor JPEG, or damaged; `body_too_large` where it has more pixels
+ *   than are decoded; `invalid_input` where it has more than 8 bits a channel, or another size or other channels than the model's
  */
 export async function checkImage(file: Uint8Array, { shape, name }: ImageSpec): Promise<void> {
   const format = Object.entries(signatures).find(([, bytes]) => bytes.every((byte, at) => file[at] === byte));
-  if (format === undefined) throw refused(`${name} is neither a PNG nor a JPEG file`);
+  if (format === undefined) throw broken(`${name} is neither a PNG nor a JPEG file`);
   const header = await headerOf(file, { name });
   const [channels, height, width] = shape;
+  if (header.width * header.height > imagePixelsMax) {
+    const sides = `${header.width} x ${header.height} pixels`;
+    throw new GuardError('body_too_large', `${name} has ${sides}, the model reads ${width} x ${height}`);
+  }
   if (header.width !== width || header.height !== height) {
     const sides = `${header.width} x ${header.height} pixels`;
     throw refused(`${name} has ${sides}, the model reads ${width} x ${height}`);
@@ -48,7 +52,7 @@ export async function checkImage(file: Uint8Array, { shape, name }: ImageSpec): 
  * data commonly does.
  * @param file that `checkImage` has let pass
  * @returns bytes [channels, height, width]
- * @throws GuardError `invalid_input` where it is damaged
+ * @throws GuardError `malformed_request` where it is damaged
  */
 export async function decodeImage(file: Uint8Array, { shape, name }: ImageSpec): Promise<Uint8Array> {
   const [channels, height, width] = shape;
@@ -60,10 +64,10 @@ export async function decodeImage(file: Uint8Array, { shape, name }: ImageSpec):
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw refused(`${name} is damaged: ${said(cause)}`, cause);
+      throw broken(`${name} is damaged: ${said(cause)}`, cause);
     });
   if (info.channels !== channels || info.width !== width || info.height !== height) {
-    throw refused(`${name} decodes to another shape than its header says`);
+    throw broken(`${name} decodes to another shape than its header says`);
   }
   const planes = new Uint8Array(data.length);
   const positions = height * width;
@@ -81,7 +85,7 @@ function headerOf(file: Uint8Array, { name }: Pick<ImageSpec, 'name'>): Promise<
   return open(file, false)
     .metadata()
     .catch((cause: unknown) => {
-      throw refused(`${name} is damaged: ${said(cause)}`, cause);
+      throw broken(`${name} is damaged: ${said(cause)}`, cause);
     });
 }
 
@@ -93,6 +97,10 @@ function said(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-function refused(detail: string, cause?: unknown): GuardError {
-  return new GuardError('invalid_input', detail, { cause });
+function refused(detail: string): GuardError {
+  return new GuardError('invalid_input', detail);
+}
+
+function broken(detail: string, cause?: unknown): GuardError {
+  return new GuardError('malformed_request', detail, { cause });
 }
