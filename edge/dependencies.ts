@@ -1,4 +1,5 @@
 // Builds everything that the app is given from its configuration.
+import { pendingShadowBytesMax, pendingVerdictBytesMax } from '../shared/limits.ts';
 import { log } from '../shared/log.ts';
 import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
 import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
@@ -16,6 +17,7 @@ import { upstreamClient } from './clients/upstream-client.ts';
 import type { EdgeConfig, JobHoldParams, LoadBounds, WebhookConfig } from './config.ts';
 import { currentPolicies } from './guard/current-policies.ts';
 import { type GuardMetrics, guardMetrics } from './guard/guard-metrics.ts';
+import { pendingWork } from './guard/pending-work.ts';
 import type { RouteDependencies } from './routes/app-env.ts';
 import { jobObjects } from './screening/job-objects.ts';
 import { jobStore } from './screening/job-store.ts';
@@ -55,11 +57,26 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
       }),
       audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),
       metrics,
+      pending: {
+        verdicts: pendingWork({
+          requestsMax: load.pendingVerdictsMax,
+          bytesMax: pendingVerdictBytesMax,
+          lastsMs: pendingSlackMs,
+        }),
+        shadow: pendingWork({
+          requestsMax: load.pendingShadowMax,
+          bytesMax: pendingShadowBytesMax,
+          lastsMs: upstream.timeoutMs + pendingSlackMs,
+        }),
+      },
       guardTimeoutMs: config.guardTimeoutMs,
     },
     screening: await createScreeningServices(config),
   };
 }
+
+/** Longer than any verdict may take: a policy gives it at most a minute. */
+const pendingSlackMs = 90_000;
 
 /** A neighbour whose circuit breaker shows its state in the metrics. */
 function watchedNeighbour(

@@ -22,6 +22,7 @@ export const errorTable = {
   overloaded: { status: 503, title: 'Overloaded' },
   credentials_unavailable: { status: 503, title: 'Credentials cannot be checked at the moment' },
   deadline_exceeded: { status: 504, title: 'Deadline exceeded' },
+  client_deadline_exceeded: { status: 504, title: 'The deadline of the client has passed' },
   extractor_unreachable: { status: 503, title: 'Activation extraction is unreachable' },
   extractor_unauthorized: { status: 503, title: 'Activation extraction refused the guard' },
   bad_extractor_reply: { status: 502, title: 'Activation extraction answered with nonsense' },

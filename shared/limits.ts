@@ -4,6 +4,12 @@
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of an answer that is read whole to be marked, because rows of its request were cut out. */
 export const cutAnswerBytesMax = 16 * 1024 * 1024;
+/**
+ * Bodies of all requests whose verdicts an isolate has under way, those that callers wait for and those of mode shadow: four times
+ * both are what its 128 MB leave beside the code.
+ */
+export const pendingVerdictBytesMax = 16 * 1024 * 1024;
+export const pendingShadowBytesMax = 8 * 1024 * 1024;
 /** Rows of one inference request that are scored. */
 export const batchRowsMax = 64;
 /** Input tensors of one inference request. */

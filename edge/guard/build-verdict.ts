@@ -82,16 +82,22 @@ export function scoredVerdict(
   };
 }
 
-/** The verdict of a request that the policy's sampling leaves out; not scored, and never clean. */
-export function sampledOutVerdict(head: VerdictHead): Verdict {
+/** Why a request is not looked at. */
+export interface LeftOut {
+  readonly reason: 'policy.sampled_out' | 'shadow.shed';
+  readonly failure?: Failure['report'];
+}
+
+/** The verdict of a request that is left out on purpose; not scored, and never clean. */
+export function leftOutVerdict(head: VerdictHead, { reason, failure }: LeftOut): Verdict {
   return {
     ...common(head),
     verdict: 'not_scored',
     enforced: false,
     score: null,
     ...describeThreshold(undefined),
-    reasons: ['policy.sampled_out'],
-    failure: null,
+    reasons: [reason],
+    failure: failure ?? null,
     rows: [],
     detector: null,
     timings_ms: { extract: 0, decide: 0, total: head.totalMs },

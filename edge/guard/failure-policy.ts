@@ -17,6 +17,7 @@ const classOfCode: Partial<Record<ErrorCode, FailureClass>> = {
   detector_unavailable: 'no_detector',
   body_too_large: 'body_too_large',
   client_cancelled: 'client_cancel',
+  client_deadline_exceeded: 'client_cancel',
 };
 
 /** Failures of the client alone, of which the guard is not to blame: its input was not scored. */

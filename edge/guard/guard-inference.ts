@@ -6,7 +6,7 @@ import type { GuardedModel } from './current-policies.ts';
 import { cutRequest, markCut, type ReceivedMessage } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
-import { type JudgedRequest, judgeInput, sampledOut, unreadInput } from './judge-input.ts';
+import { type JudgedRequest, judgeInput, sampledOut, shedInShadow, unreadInput } from './judge-input.ts';
 import { recordVerdict } from './record-verdict.ts';
 import { isSampled } from './sample-request.ts';
 import { verdictId } from './verdict-id.ts';
@@ -77,10 +77,15 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
   trail.verdictId = judged.verdictId;
   const sampled = await isSampled(body, model.policy, services.noiseKey);
   if (mode === 'shadow') {
+    const leave = sampled ? services.pending.shadow.admit(body.length) : undefined;
     const forwarded = forward();
     // The scoring waits until the model has answered, so that it takes nothing from the answer's time.
     const scoring = Promise.allSettled([forwarded])
-      .then(() => (sampled ? judgeInput(judged, services) : sampledOut(judged)))
+      .then(() => {
+        if (!sampled) return sampledOut(judged);
+        if (leave === undefined) return shedInShadow(judged);
+        return judgeInput({ ...judged, inShadow: true }, services).finally(leave);
+      })
       .then((judgement) => recordVerdict(judgement, judged, services));
     waitUntil(scoring);
     return forwarded;

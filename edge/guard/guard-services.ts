@@ -8,6 +8,7 @@ import type { MediaClient } from '../clients/media-client.ts';
 import type { UpstreamClient } from '../clients/upstream-client.ts';
 import type { CurrentPolicies } from './current-policies.ts';
 import type { GuardMetrics } from './guard-metrics.ts';
+import type { PendingWork } from './pending-work.ts';
 
 /** Everything that a guarded request needs beside itself. */
 export interface GuardServices {
@@ -20,6 +21,8 @@ export interface GuardServices {
   readonly upstream: UpstreamClient;
   readonly audit: AuditStore;
   readonly metrics: GuardMetrics;
+  /** What is under way: verdicts that callers wait for, and those of mode shadow. */
+  readonly pending: { readonly verdicts: PendingWork; readonly shadow: PendingWork };
   /** Time that a verdict may take where the policy names none. */
   readonly guardTimeoutMs: number;
 }

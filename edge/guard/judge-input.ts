@@ -4,13 +4,14 @@ import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import { failedVerdict, sampledOutVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
+import { failedVerdict, leftOutVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { scoreInput } from './score-input.ts';
 import { unlessCancelled } from './unless-cancelled.ts';
 import { validateInput } from './validate-input.ts';
+import { clientTimeoutMs, ofWhoseDeadline, verdictDeadline } from './verdict-deadline.ts';
 import { withinDeadline } from './within-deadline.ts';
 
 /** A request to judge, its body read whole. */
@@ -28,6 +29,8 @@ export interface JudgedRequest {
   readonly enforces: boolean;
   /** Aborted where nobody waits for the verdict any more. */
   readonly signal?: AbortSignal;
+  /** Judged behind the answer: no client waits for the verdict, and what is pending of it was bounded when it came. */
+  readonly inShadow?: boolean;
 }
 
 /** A verdict, and the error behind it where the input could not be scored. */
@@ -43,12 +46,19 @@ export async function judgeInput(
 ): Promise<Judgement> {
   const { model } = request;
   const startedAt = performance.now();
-  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
+  const policyMs = model.policy.timeout_ms ?? services.guardTimeoutMs;
+  let deadline = verdictDeadline({ policyMs, clientMs: undefined });
   const noiseKeyId = services.noiseKey.id;
   const head = () => headOf(request, performance.now() - startedAt);
   let loaded: LoadedArtefact | undefined;
+  let leave: (() => void) | undefined;
   services.metrics.pending.inc();
   try {
+    if (!request.inShadow) {
+      deadline = verdictDeadline({ policyMs, clientMs: clientTimeoutMs(request.headers) });
+      leave = takePlace(request.body, services);
+    }
+    const deadlineAt = deadline.at;
     loaded = await unlessCancelled(loadDetector({ model, deadlineAt }, services), request.signal);
     const input = validateInput(request, loaded.artefact);
     const scoring = scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
@@ -61,17 +71,41 @@ export async function judgeInput(
     }
     return { verdict, error: undefined };
   } catch (thrown) {
-    const failure = failureOf(thrown);
-    if (failure.verdict === 'error') logFailure(request, failure.error);
+    const failure = failureOf(ofWhoseDeadline(thrown, deadline));
+    // A line for each request that is shed would add to the load; they are counted.
+    const isShed = failure.error.code === 'overloaded';
+    if (failure.verdict === 'error' && !isShed) logFailure(request, failure.error);
     return { verdict: failedVerdict(head(), { failure, loaded, noiseKeyId }), error: failure.error };
   } finally {
+    leave?.();
     services.metrics.pending.dec();
   }
 }
 
 /** The verdict of a request that the policy's sampling leaves out. */
 export function sampledOut(request: JudgedRequest): Judgement {
-  return { verdict: sampledOutVerdict(headOf(request, 0)), error: undefined };
+  return { verdict: leftOutVerdict(headOf(request, 0), { reason: 'policy.sampled_out' }), error: undefined };
+}
+
+/** The verdict of a request of mode shadow that comes while as many are under way as the guard takes. */
+export function shedInShadow(request: JudgedRequest): Judgement {
+  const { report } = failureOf(overloaded());
+  return {
+    verdict: leftOutVerdict(headOf(request, 0), { reason: 'shadow.shed', failure: report }),
+    error: undefined,
+  };
+}
+
+/** @throws GuardError `overloaded` where there is none */
+function takePlace(body: Uint8Array, { pending }: Pick<GuardServices, 'pending'>): () => void {
+  const leave = pending.verdicts.admit(body.length);
+  if (leave === undefined) throw overloaded();
+  return leave;
+}
+
+function overloaded(): GuardError {
+  const detail = 'the guard has as many verdicts under way as it takes';
+  return new GuardError('overloaded', detail, { retryAfterSeconds: 1 });
 }
 
 /** The verdict of a request whose body could not be read. */

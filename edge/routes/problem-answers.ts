@@ -26,6 +26,7 @@ export const guardErrors = [
   'batch_too_large',
   'overloaded',
   'deadline_exceeded',
+  'client_deadline_exceeded',
   'extractor_unreachable',
   'extractor_unauthorized',
   'bad_extractor_reply',

@@ -10,6 +10,8 @@ export interface Sent {
   readonly verdict: string | null;
   readonly verdictId: string | null;
   readonly retryAfter: string | null;
+  /** Whether the answer broke off before its end. */
+  readonly broken: boolean;
   /** Milliseconds from sending to the end of the answer. */
   readonly took: number;
 }
@@ -36,14 +38,15 @@ export async function sendLoad(
       left--;
       const startedAt = performance.now();
       const answer = await guarded.infer(mode, body, headers);
-      const text = await answer.text();
-      const problem = answer.headers.get('content-type') === 'application/problem+json';
+      const text = await answer.text().catch(() => undefined);
+      const problem = text !== undefined && answer.headers.get('content-type') === 'application/problem+json';
       sent.push({
         status: answer.status,
         code: problem ? problemSchema.parse(JSON.parse(text)).code : undefined,
         verdict: answer.headers.get('x-guard-verdict'),
         verdictId: answer.headers.get('x-guard-verdict-id'),
         retryAfter: answer.headers.get('retry-after'),
+        broken: text === undefined,
         took: performance.now() - startedAt,
       });
     }
