@@ -28,6 +28,8 @@ export interface EdgeOptions {
   readonly detectorBindings?: Readonly<Record<string, string>>;
   /** Objects to put into R2 before the first request. */
   readonly artefacts: readonly { readonly key: string; readonly bytes: Uint8Array }[];
+  /** JavaScript of a module that stands before the edge's own, `./worker.js`: tests break its bindings in it. */
+  readonly frontModule?: string;
   /** Takes each line that the Workers log; they go to the console where it is not given. */
   readonly onLog?: (line: string) => void;
 }
@@ -93,7 +95,7 @@ function sweepScreenings(miniflare: Miniflare): NodeJS.Timeout {
 }
 
 async function miniflareOptions(
-  { host, port, persistDir, bindings, detectorBindings, onLog }: EdgeOptions,
+  { host, port, persistDir, bindings, detectorBindings, frontModule, onLog }: EdgeOptions,
   { build, deskToken }: { build: EdgeBuild; deskToken: string },
 ): Promise<Parameters<typeof convertV4MiniflareOptions>[0]> {
   const { edgeDir, detectorDir } = build;
@@ -125,7 +127,7 @@ async function miniflareOptions(
         compatibilityDate,
         compatibilityFlags: ['nodejs_compat', 'enable_request_signal'],
         modulesRoot: edgeDir,
-        modules: await bundleModules(edgeDir),
+        modules: [...frontModules(edgeDir, frontModule), ...(await bundleModules(edgeDir))],
         bindings: { ...bindings },
         d1Databases,
         r2Buckets: { ...r2Buckets, ...screenings },
@@ -159,6 +161,13 @@ function rateLimitsOf({ RATE_LIMITS: text = '{}' }: EdgeOptions['bindings']) {
       { namespace_id: String(1001 + index), simple: { limit, period } },
     ]),
   );
+}
+
+/** What stands before a bundle's entry: the first module is the one that Miniflare enters. */
+function frontModules(folder: string, contents: string | undefined) {
+  return contents === undefined
+    ? []
+    : [{ type: 'ESModule' as const, path: path.join(folder, 'front.js'), contents }];
 }
 
 /** The modules of a bundle, its entry first. */

@@ -69,6 +69,8 @@ export interface GuardedEdgeOptions {
   readonly detectorBindings?: Readonly<Record<string, string>>;
   /** Changes of the detector by the model's name, which is its mode. */
   readonly detectors?: Readonly<Record<string, Partial<DetectorFixture>>>;
+  /** See `EdgeOptions`. */
+  readonly frontModule?: string;
 }
 
 /** Starts the edge for one test file; its parts are there once the tests run. */
@@ -76,6 +78,7 @@ export function guardedEdge({
   bindings = {},
   detectorBindings,
   detectors = {},
+  frontModule,
 }: GuardedEdgeOptions = {}): GuardedEdge {
   const guarded: Partial<Mutable<GuardedEdge>> & { logs: string[] } = { logs: [] };
   beforeAll(async () => {
@@ -112,6 +115,7 @@ export function guardedEdge({
         ...bindings,
       },
       ...(detectorBindings === undefined ? {} : { detectorBindings }),
+      ...(frontModule === undefined ? {} : { frontModule }),
       artefacts,
       onLog: (line) => guarded.logs.push(line),
     });

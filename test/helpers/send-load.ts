@@ -12,7 +12,8 @@ export interface Sent {
   readonly retryAfter: string | null;
   /** Whether the answer broke off before its end. */
   readonly broken: boolean;
-  /** Milliseconds from sending to the end of the answer. */
+  /** Milliseconds from sending to the beginning of the answer, and to its end. */
+  readonly began: number;
   readonly took: number;
 }
 
@@ -38,6 +39,7 @@ export async function sendLoad(
       left--;
       const startedAt = performance.now();
       const answer = await guarded.infer(mode, body, headers);
+      const began = performance.now() - startedAt;
       const text = await answer.text().catch(() => undefined);
       const problem = text !== undefined && answer.headers.get('content-type') === 'application/problem+json';
       sent.push({
@@ -47,6 +49,7 @@ export async function sendLoad(
         verdictId: answer.headers.get('x-guard-verdict-id'),
         retryAfter: answer.headers.get('retry-after'),
         broken: text === undefined,
+        began,
         took: performance.now() - startedAt,
       });
     }
