@@ -1,6 +1,6 @@
 // The variables that say whose credentials are believed, and how often they may be used: a part of the edge's configuration.
 import { z } from 'zod';
-import { type RateTier, rateTiers } from '../shared/contracts/api-key.ts';
+import { type RateTier, rateTiers, type Scope, scopes } from '../shared/contracts/api-key.ts';
 import type { RateLimitBinding } from './bindings.ts';
 
 /** Whose credentials are believed. */
@@ -12,6 +12,36 @@ export interface AccessConfig {
   /** Bearer token of the operators; undefined where every caller is one. */
   readonly operatorToken: string | undefined;
   readonly rateLimits: ReadonlyMap<RateTier, RateLimitConfig>;
+  /** Undefined where no OpenID provider is believed. */
+  readonly oidc: OidcConfig | undefined;
+}
+
+/** Signatures that are believed: never `none`, and none with a secret, since the provider's keys are public. */
+export const tokenAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const;
+
+/** Which tokens of an OpenID provider are believed, and what they may do. */
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwksUrl: URL;
+  readonly algorithms: readonly (typeof tokenAlgorithms)[number][];
+  /** Seconds by which the provider's clock may differ. */
+  readonly clockSkewSeconds: number;
+  /** Name of the claim that says what its holder may do, or a JSON pointer to it. */
+  readonly scopesClaim: string;
+  /** What each word of that claim gives. */
+  readonly scopeMap: ReadonlyMap<string, readonly Scope[]>;
 }
 
 /** One limit that keys can name. */
@@ -36,6 +66,30 @@ const limitBindingSchema = z.custom<RateLimitBinding>(
   'must be a rate limit',
 );
 
+/** Over plain http nobody knows whose keys they are, but on one machine. */
+const jwksUrlSchema = z
+  .url({ protocol: /^https?$/ })
+  .transform((text) => new URL(text))
+  .refine(
+    ({ protocol, hostname }) =>
+      protocol === 'https:' || ['127.0.0.1', 'localhost', '[::1]'].includes(hostname),
+    'must be https',
+  )
+  .refine(({ username, hash }) => username === '' && hash === '', 'must be a plain address');
+
+const algorithmsSchema = z
+  .string()
+  .transform((text) => text.split(/\s+/).filter((word) => word !== ''))
+  .pipe(z.array(z.enum(tokenAlgorithms)).min(1));
+
+const skewSchema = z
+  .union([z.string().regex(/^\d{1,3}$/), z.number()])
+  .transform(Number)
+  .pipe(z.int().min(0).max(300));
+
+/** Words that no other application of the provider gives by chance. */
+const usualScopeMap = Object.fromEntries(scopes.map((scope) => [`nccr-guard:${scope}`, [scope]]));
+
 /** Text of JSON as what it says. */
 export const jsonText = z.string().transform((text, context): unknown => {
   try {
@@ -53,6 +107,15 @@ export const accessVariables = {
   OPERATOR_TOKEN: tokenSchema.optional(),
   // A binding does not tell its own limit, which answers have to say.
   RATE_LIMITS: jsonText.pipe(rateLimitsSchema).default({}),
+  OIDC_ISSUER: z.string().min(1).max(2048).optional(),
+  OIDC_AUDIENCE: z.string().min(1).max(2048).optional(),
+  OIDC_JWKS_URL: jwksUrlSchema.optional(),
+  OIDC_ALGORITHMS: algorithmsSchema.default(['RS256', 'ES256']),
+  OIDC_CLOCK_SKEW_SECONDS: skewSchema.default(30),
+  OIDC_SCOPES_CLAIM: z.string().min(1).max(256).default('scope'),
+  OIDC_SCOPE_MAP: jsonText
+    .pipe(z.record(z.string().min(1), z.array(z.enum(scopes)).min(1)))
+    .default(usualScopeMap),
   RATE_LIMIT_SMALL: limitBindingSchema.optional(),
   RATE_LIMIT_MEDIUM: limitBindingSchema.optional(),
   RATE_LIMIT_LARGE: limitBindingSchema.optional(),
@@ -70,6 +133,14 @@ export function checkAccess(values: AccessValues, context: z.RefinementCtx): voi
   }
   if (OPERATOR_TOKEN !== undefined && OPERATOR_TOKEN === API_TOKEN) {
     refuse('OPERATOR_TOKEN', 'must be another than API_TOKEN');
+  }
+  const provider = ['OIDC_ISSUER', 'OIDC_AUDIENCE', 'OIDC_JWKS_URL'] as const;
+  const given = provider.filter((name) => values[name] !== undefined);
+  if (given.length > 0) {
+    if (AUTH === 'none') refuse(given[0], 'means nothing where AUTH is none');
+    for (const name of provider) {
+      if (values[name] === undefined) refuse(name, `is needed beside ${given[0]}`);
+    }
   }
   for (const tier of rateTiers) {
     const name = bindingName(tier);
@@ -95,6 +166,21 @@ export function accessConfig(values: AccessValues): AccessConfig {
     apiToken: AUTH === 'none' ? undefined : API_TOKEN,
     operatorToken: OPERATOR_TOKEN,
     rateLimits,
+    oidc: oidcConfig(values),
+  };
+}
+
+function oidcConfig(values: AccessValues): OidcConfig | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = values;
+  if (issuer === undefined || audience === undefined || jwksUrl === undefined) return undefined;
+  return {
+    issuer,
+    audience,
+    jwksUrl,
+    algorithms: values.OIDC_ALGORITHMS,
+    clockSkewSeconds: values.OIDC_CLOCK_SKEW_SECONDS,
+    scopesClaim: values.OIDC_SCOPES_CLAIM,
+    scopeMap: new Map(Object.entries(values.OIDC_SCOPE_MAP)),
   };
 }
 

@@ -1,8 +1,11 @@
-// Who shows a bearer token: the deployment's own, an API key, or nobody.
+// Who shows a bearer token: the deployment's own, an API key, a token of the OpenID provider, or nobody.
+import type { OidcConfig } from '../access-variables.ts';
+import { jwksClient } from '../clients/jwks-client.ts';
 import type { KeyStore, StoredKey } from '../clients/key-store.ts';
 import { matchesDigest, readApiKey } from './api-key.ts';
 import { anonymous, checkFixedTokens, type FixedTokens } from './fixed-tokens.ts';
 import { type KeyDirectory, keyDirectory } from './key-directory.ts';
+import { oidcTokenCheck } from './oidc-token.ts';
 import { type Principal, unauthorized } from './principal.ts';
 
 /** Finds out who calls. */
@@ -21,17 +24,20 @@ export interface AccessOptions extends FixedTokens {
   /** Whether callers must show a token at all. */
   readonly required: boolean;
   readonly keys: KeyStore;
+  /** Undefined where no OpenID provider is believed. */
+  readonly oidc: OidcConfig | undefined;
 }
 
 /** Makes the check of credentials. */
-export async function createAccess({ required, keys, ...fixed }: AccessOptions): Promise<Access> {
+export async function createAccess({ required, keys, oidc, ...fixed }: AccessOptions): Promise<Access> {
   const checkFixed = await checkFixedTokens(fixed);
   const nobody = anonymous(fixed);
   const directory = keyDirectory({ store: keys });
+  const checkOidc = oidc && oidcTokenCheck({ oidc, jwks: jwksClient({ url: oidc.jwksUrl }) });
   const principalOf = async (shown: string): Promise<Principal | undefined> => {
     // Where no token is asked for, what is shown may be meant for the upstream: of ours only the operators' is looked for.
     const key = required ? readApiKey(shown) : undefined;
-    if (key === undefined) return checkFixed(shown);
+    if (key === undefined) return (await checkFixed(shown)) ?? checkOidc?.(shown);
     const stored = await directory.find(key.id);
     if (stored === undefined || !(await matchesDigest(key.secret, stored.secret_digest))) return undefined;
     return isGood(stored, Date.now()) ? keyPrincipal(stored) : undefined;

@@ -54,13 +54,7 @@ export function requireModel(principal: Principal, model: string): void {
 }
 
 /** The refusal of credentials, or of their absence; it says nothing of why. */
-export function unauthorized({
-  shown = false,
-  cause,
-}: {
-  shown?: boolean;
-  cause?: unknown;
-} = {}): GuardError {
+export function unauthorized({ shown = false }: { shown?: boolean } = {}): GuardError {
   const headers = shown ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {};
-  return new GuardError('unauthorized', 'a valid bearer token is needed', { headers, cause });
+  return new GuardError('unauthorized', 'a valid bearer token is needed', { headers });
 }

@@ -61,6 +61,7 @@ describe('a complete configuration', () => {
       apiToken: undefined,
       operatorToken: undefined,
       rateLimits: new Map(),
+      oidc: undefined,
     });
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
   });
@@ -95,6 +96,47 @@ describe('limits of keys', () => {
       return [tier.toLowerCase(), { limit: Number(limit), period: Number(period) }];
     });
     expect(Object.fromEntries(figures)).toEqual(told);
+  });
+});
+
+describe('an OpenID provider', () => {
+  const provider = {
+    OIDC_ISSUER: 'https://id.example/',
+    OIDC_AUDIENCE: 'guard',
+    OIDC_JWKS_URL: 'https://id.example/jwks',
+  };
+
+  it('is believed with what is usual, or as it is said', () => {
+    const usual = parseConfig({ ...complete, ...provider }).access.oidc;
+    expect(usual).toMatchObject({
+      algorithms: ['RS256', 'ES256'],
+      clockSkewSeconds: 30,
+      scopesClaim: 'scope',
+    });
+    expect(usual?.scopeMap.get('nccr-guard:admin')).toEqual(['admin']);
+    const said = {
+      OIDC_ALGORITHMS: 'EdDSA',
+      OIDC_SCOPE_MAP: '{"ops":["admin"]}',
+      OIDC_CLOCK_SKEW_SECONDS: '0',
+    };
+    const { oidc } = parseConfig({ ...complete, ...provider, ...said }).access;
+    expect(oidc).toMatchObject({ algorithms: ['EdDSA'], clockSkewSeconds: 0 });
+    expect([...oidc!.scopeMap]).toEqual([['ops', ['admin']]]);
+  });
+
+  it.each([
+    [{ OIDC_AUDIENCE: undefined }, 'OIDC_AUDIENCE'],
+    [{ OIDC_ISSUER: undefined }, 'OIDC_ISSUER'],
+    [{ OIDC_JWKS_URL: undefined }, 'OIDC_JWKS_URL'],
+    [{ OIDC_JWKS_URL: 'http://id.example/jwks' }, 'OIDC_JWKS_URL: must be https'],
+    [{ OIDC_ALGORITHMS: 'RS256 HS256' }, 'OIDC_ALGORITHMS'],
+    [{ OIDC_ALGORITHMS: 'none' }, 'OIDC_ALGORITHMS'],
+    [{ OIDC_ALGORITHMS: ' ' }, 'OIDC_ALGORITHMS'],
+    [{ OIDC_CLOCK_SKEW_SECONDS: '301' }, 'OIDC_CLOCK_SKEW_SECONDS'],
+    [{ OIDC_SCOPE_MAP: '{"ops":["root"]}' }, 'OIDC_SCOPE_MAP'],
+    [{ AUTH: 'none' }, 'OIDC_ISSUER: means nothing where AUTH is none'],
+  ])('is not believed with %j', (changes, name) => {
+    expect(refusal({ ...provider, ...changes }).message).toContain(name);
   });
 });
 
