@@ -16,6 +16,7 @@ import { addKeyRoutes } from './routes/keys.ts';
 import { addMetadataRoutes } from './routes/metadata.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
+import { addPolicyRoutes } from './routes/policies.ts';
 import { addPredictRoutes } from './routes/predict.ts';
 import { addScreeningEventsRoute } from './routes/screening-events.ts';
 import { addScreeningReportRoutes } from './routes/screening-reports.ts';
@@ -58,6 +59,7 @@ export function createApp(dependencies: Dependencies): App {
   addPredictRoutes(app, dependencies);
   addGuardVerdictsRoute(app, dependencies);
   addVerdictRoutes(app, dependencies);
+  addPolicyRoutes(app, dependencies);
   addScreeningRoutes(app, dependencies);
   addScreeningUploadRoutes(app, dependencies);
   addScreeningEventsRoute(app, dependencies);

@@ -12,6 +12,7 @@ import { extractorClient } from './clients/extractor-client.ts';
 import { keyStore } from './clients/key-store.ts';
 import { mediaClient } from './clients/media-client.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
+import { policyStore } from './clients/policy-store.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
 import type { EdgeConfig, JobHoldParams, LoadBounds, WebhookConfig } from './config.ts';
@@ -39,12 +40,14 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
     // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
     patienceMs: config.guardTimeoutMs / 2,
   };
+  const policies = policyStore(bindings.database);
   return {
     models: config.models,
     access: await createAccess({ ...config.access, keys: keyStore(bindings.database) }),
     rateLimits: config.access.rateLimits,
     services: {
-      policies: currentPolicies(),
+      policies: currentPolicies(policies, (model) => metrics.policyFailures.inc({ model })),
+      policyStore: policies,
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
       extractor: extractorClient(gpuWorker),

@@ -4,7 +4,7 @@ import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { rowsToCut } from './cut-rows.ts';
 import { type Failure, failureOf, failureRefuses } from './failure-policy.ts';
-import { judgeRow } from './judge-row.ts';
+import { judgeRow, worstVerdict } from './judge-row.ts';
 import type { ScoredInput } from './score-input.ts';
 
 /** MITRE ATLAS: Evade ML Model, Craft Adversarial Data. */
@@ -53,7 +53,7 @@ export function scoredVerdict(
   const cut = cuts ? rowsToCut({ rows }) : undefined;
   return {
     ...common(head),
-    verdict: worstOf(rows),
+    verdict: worstVerdict(rows),
     enforced,
     ...(cut === undefined ? {} : { rows_cut: cut }),
     score: worst.score,
@@ -130,11 +130,6 @@ export function failedVerdict(
     timings_ms: { extract: 0, decide: 0, total: head.totalMs },
     taxonomy: [],
   };
-}
-
-function worstOf(rows: readonly RowVerdict[]): RowVerdict['verdict'] {
-  const kinds = rows.map(({ verdict }) => verdict);
-  return (['block', 'flag'] as const).find((kind) => kinds.includes(kind)) ?? 'allow';
 }
 
 function common({ id, requestId, traceId, model }: VerdictHead) {

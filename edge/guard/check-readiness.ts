@@ -1,7 +1,10 @@
 // Whether every model that is guarded can get a verdict now.
+import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { asGuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
+import type { WaitUntil } from '../bindings.ts';
+import type { ConfiguredModel } from '../config.ts';
 import type { GuardedModel } from './current-policies.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
@@ -19,28 +22,36 @@ export interface Readiness {
 
 /** Checks every given model; one in mode off needs nothing and is ready. */
 export async function checkReadiness(
-  models: readonly GuardedModel[],
-  services: GuardServices,
+  models: readonly ConfiguredModel[],
+  { services, waitUntil }: { services: GuardServices; waitUntil: WaitUntil },
 ): Promise<Readiness> {
   const missing: string[] = [];
   const degraded: string[] = [];
-  const checks = models
-    .filter(({ policy }) => policy.mode !== 'off')
-    .map(async (model) => {
-      try {
-        const scorer = await checkModel(model, services);
-        if (scorer === 'typescript') degraded.push(`${model.name}: scored in typescript`);
-      } catch (thrown) {
-        const error = asGuardError(thrown);
-        log('warn', 'guard.not_ready', { model: model.name, error });
-        missing.push(`${model.name}: ${error.code}`);
-      }
-    });
+  const checks = models.map(async (configured) => {
+    try {
+      const model = await services.policies.guarded(configured, waitUntil);
+      if (model.policy.mode === 'off') return;
+      const scorer = await checkModel(model, services);
+      if (scorer === 'typescript') degraded.push(`${configured.name}: scored in typescript`);
+    } catch (thrown) {
+      const error = asGuardError(thrown);
+      log('warn', 'guard.not_ready', { model: configured.name, error });
+      missing.push(`${configured.name}: ${error.code}`);
+    }
+  });
   await Promise.all(checks);
   return { missing: missing.sort(), degraded: degraded.sort() };
 }
 
-async function checkModel(model: GuardedModel, services: GuardServices) {
+/**
+ * Checks that a model can get a verdict.
+ * @returns which implementation scores
+ * @throws GuardError as a verdict fails
+ */
+export async function checkModel(
+  model: Pick<GuardedModel, 'name' | 'artefactKey'>,
+  services: GuardServices,
+): Promise<Scorer> {
   const deadlineAt = Date.now() + readinessTimeoutMs;
   const loaded = await loadDetector({ model, deadlineAt }, services);
   const { artefact, planDigest, sequential } = loaded;

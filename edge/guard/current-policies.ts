@@ -1,7 +1,18 @@
-// The policy that a model is guarded by now.
-import { defaultPolicy, type Policy } from '../../shared/contracts/policy.ts';
+// The policy that a model is guarded by now: the version published last, kept a few seconds, and the last one known where none can be read.
+import { defaultPolicy, type Policy, type PolicyVersion } from '../../shared/contracts/policy.ts';
+import { GuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
 import type { WaitUntil } from '../bindings.ts';
+import type { PolicyStore } from '../clients/policy-store.ts';
 import type { ConfiguredModel } from '../config.ts';
+import { withinDeadline } from './within-deadline.ts';
+
+/** Age at which a policy is read again, behind the answer of the request that finds it so old. */
+const refreshAgeMs = 2_000;
+/** Age at which a request waits for what is read: after a long silence nobody has read it behind an answer. */
+const staleAgeMs = 15_000;
+/** How long a request waits. */
+const readTimeoutMs = 1_000;
 
 /** One protected model under the policy of the moment, which one request keeps from its beginning to its end. */
 export interface GuardedModel extends Omit<ConfiguredModel, 'mode'> {
@@ -12,15 +23,70 @@ export interface GuardedModel extends Omit<ConfiguredModel, 'mode'> {
 
 /** Where policies are asked for. */
 export interface CurrentPolicies {
-  /** Puts a model under its policy. @param waitUntil of the request that asks */
+  /**
+   * Puts a model under its policy.
+   * @param waitUntil of the request that asks
+   * @throws GuardError `policy_unavailable` where none was ever read and the configuration alone would be more open than closed
+   */
   guarded(model: ConfiguredModel, waitUntil: WaitUntil): Promise<GuardedModel>;
+  /** Guards by a version from now on, which was published in this isolate. */
+  published(version: Pick<PolicyVersion, 'model' | 'version' | 'policy'>): void;
 }
 
-/** Makes it. */
-export function currentPolicies(): CurrentPolicies {
+interface KnownPolicy {
+  readonly policy: Policy;
+  readonly version: number;
+  readonly readAt: number;
+}
+
+/** Makes it for one isolate. `onFailure` counts each time that a policy could not be read. */
+export function currentPolicies(
+  store: Pick<PolicyStore, 'latest'>,
+  onFailure: (model: string) => void,
+): CurrentPolicies {
+  // Values, not promises: a promise of one request must not be awaited by another that outlives it.
+  const known = new Map<string, KnownPolicy>();
+  const askedAt = new Map<string, number>();
+  const failedAt = new Map<string, number>();
+  const refresh = async ({ name, mode }: ConfiguredModel): Promise<unknown> => {
+    const readAt = Date.now();
+    askedAt.set(name, readAt);
+    try {
+      const latest = await withinDeadline(store.latest(name), readAt + readTimeoutMs, 'reading the policy');
+      const { policy = defaultPolicy(mode), version = 0 } = latest ?? {};
+      // What was asked for earlier and comes later is not the latest.
+      if (readAt >= (known.get(name)?.readAt ?? 0)) known.set(name, { policy, version, readAt });
+      return undefined;
+    } catch (cause) {
+      failedAt.set(name, Date.now());
+      onFailure(name);
+      log('error', 'policy.failure', { model: name, cause });
+      return cause;
+    }
+  };
   return {
-    async guarded({ mode, ...model }) {
-      return { ...model, policy: defaultPolicy(mode), policyVersion: 0 };
+    async guarded(model, waitUntil) {
+      const { mode, ...rest } = model;
+      const { name } = model;
+      const now = Date.now();
+      const age = now - (known.get(name)?.readAt ?? Number.NEGATIVE_INFINITY);
+      const isRecent = (at: number | undefined) => at !== undefined && now - at < refreshAgeMs;
+      const isAsked = isRecent(askedAt.get(name));
+      let failure: unknown;
+      const waits = age >= staleAgeMs && !(known.has(name) && isAsked) && !isRecent(failedAt.get(name));
+      if (waits) failure = await refresh(model);
+      else if (age >= refreshAgeMs && !isAsked) waitUntil(refresh(model));
+      const current = known.get(name);
+      if (current !== undefined) return { ...rest, policy: current.policy, policyVersion: current.version };
+      // A published policy may enforce what the configuration only watches.
+      if (mode !== 'enforce') {
+        const detail = 'the policy of this model cannot be read, and none was read before';
+        throw new GuardError('policy_unavailable', detail, { cause: failure, retryAfterSeconds: 1 });
+      }
+      return { ...rest, policy: defaultPolicy(mode), policyVersion: 0 };
+    },
+    published({ model, policy, version }) {
+      known.set(model, { policy, version, readAt: Date.now() });
     },
   };
 }

@@ -21,6 +21,7 @@ export interface GuardMetrics {
   readonly forwards: Histogram<'model'>;
   readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
   readonly fallbacks: Counter<'model'>;
+  readonly policyFailures: Counter<'model'>;
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
   readonly auditRetries: Counter;
@@ -86,6 +87,12 @@ export function guardMetrics(): GuardMetrics {
     fallbacks: new Counter({
       name: 'guard_scorer_fallbacks_total',
       help: 'Requests scored in plain TypeScript because the detector Worker failed.',
+      labelNames: ['model'],
+      registers,
+    }),
+    policyFailures: new Counter({
+      name: 'guard_policy_failures_total',
+      help: 'Times that the policy of a model could not be read; the last known one guards on.',
       labelNames: ['model'],
       registers,
     }),

@@ -5,6 +5,7 @@ import type { AuditStore } from '../clients/audit-store.ts';
 import type { DetectorClient } from '../clients/detector-client.ts';
 import type { ExtractorClient } from '../clients/extractor-client.ts';
 import type { MediaClient } from '../clients/media-client.ts';
+import type { PolicyStore } from '../clients/policy-store.ts';
 import type { UpstreamClient } from '../clients/upstream-client.ts';
 import type { CurrentPolicies } from './current-policies.ts';
 import type { GuardMetrics } from './guard-metrics.ts';
@@ -13,6 +14,7 @@ import type { PendingWork } from './pending-work.ts';
 /** Everything that a guarded request needs beside itself. */
 export interface GuardServices {
   readonly policies: CurrentPolicies;
+  readonly policyStore: PolicyStore;
   readonly noiseKey: NoiseKey;
   readonly artefacts: ArtefactStore;
   readonly extractor: ExtractorClient;

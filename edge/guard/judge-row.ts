@@ -34,3 +34,9 @@ export function judgeRow(
   const passing = exceeds.flag ? 'flag' : 'allow';
   return { verdict: exceeds.block || exceeds.trigger ? 'block' : passing, threshold, exceeds };
 }
+
+/** What the worst of some rows means for all of them. */
+export function worstVerdict(rows: readonly Pick<RowVerdict, 'verdict'>[]): RowVerdict['verdict'] {
+  const kinds = rows.map(({ verdict }) => verdict);
+  return (['block', 'flag'] as const).find((kind) => kinds.includes(kind)) ?? 'allow';
+}

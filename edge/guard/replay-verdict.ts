@@ -1,17 +1,18 @@
 // Scores a recorded request again and says whether the verdict comes out the same, bit for bit.
 import { z } from 'zod';
+import type { Policy } from '../../shared/contracts/policy.ts';
 import { scorers, type Verdict } from '../../shared/contracts/verdict.ts';
-import { exceedsTrigger } from '../../shared/detector/trigger-check.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from './current-policies.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
+import { judgeRow, worstVerdict } from './judge-row.ts';
 import { scoreInput } from './score-input.ts';
 import { validateInput } from './validate-input.ts';
 
 const scoresSchema = z.object({
-  verdict: z.enum(['allow', 'block']),
+  verdict: z.enum(['allow', 'flag', 'block']),
   /** One a row. */
   scores: z.array(z.number()),
   scorer: z.enum(scorers),
@@ -75,19 +76,30 @@ export async function replayVerdict(
     }
   }
   const scores = scored.rows.map(({ score }) => score);
-  const passes = scored.rows.every(
-    ({ score, threshold, trigger }) => score <= threshold && !exceedsTrigger(trigger),
-  );
+  const thresholds = await recordedThresholds(recorded, services);
   return {
     matches: scored.rows.every(({ score, trigger }, row) => {
       const { score: before, trigger: triggerBefore } = recorded.rows[row];
       return score === before && trigger?.score === triggerBefore?.score;
     }),
     recorded: {
-      verdict: recorded.verdict === 'allow' ? 'allow' : 'block',
+      verdict: worstVerdict(recorded.rows),
       scores: recorded.rows.map(({ score }) => score),
       scorer,
     },
-    replayed: { verdict: passes ? 'allow' : 'block', scores, scorer: scored.scorer },
+    replayed: {
+      verdict: worstVerdict(scored.rows.map((row) => judgeRow(row, thresholds))),
+      scores,
+      scorer: scored.scorer,
+    },
   };
+}
+
+/** Those of the policy that the verdict was made under; before there were policies, and under the configuration's, the detector's own. */
+async function recordedThresholds(
+  { policy: { id, version } }: Verdict,
+  { policyStore }: Pick<GuardServices, 'policyStore'>,
+): Promise<Policy['thresholds']> {
+  const published = version === 0 ? undefined : await policyStore.version(id, version);
+  return published?.policy.thresholds ?? { flag: null, block: null };
 }

@@ -3,9 +3,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { hasScope } from '../access/principal.ts';
 import { decodeMedia } from '../guard/decode-media.ts';
 import { judgeInput } from '../guard/judge-input.ts';
 import { recordVerdict } from '../guard/record-verdict.ts';
+import { toldVerdict } from '../guard/told-verdict.ts';
 import { verdictId } from '../guard/verdict-id.ts';
 import type { App, RouteDependencies } from './app-env.ts';
 import { inferenceBody } from './infer.ts';
@@ -50,6 +52,8 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
     context.executionCtx.waitUntil(recordVerdict(judgement, judged, services));
     trail.verdict = judgement.verdict.verdict;
     if (judgement.error !== undefined) throw judgement.error;
-    return context.json(judgement.verdict, 200);
+    const { verdict } = judgement;
+    const isOperator = hasScope(context.get('principal'), 'admin');
+    return context.json(isOperator ? verdict : toldVerdict(verdict, model.policy), 200);
   });
 }

@@ -18,13 +18,9 @@ export function addHealthRoutes(app: App, { models, services }: RouteDependencie
     const responses = { 200: { description: 'The edge runs.' } };
     app.openapi(createRoute({ method: 'get', path, responses }), (context) => context.body(null, 200));
   }
-  const readiness = recentReadiness(async (waitUntil) => {
-    const configured = Array.from(models.values());
-    return checkReadiness(
-      await Promise.all(configured.map((model) => services.policies.guarded(model, waitUntil))),
-      services,
-    );
-  });
+  const readiness = recentReadiness((waitUntil) =>
+    checkReadiness(Array.from(models.values()), { services, waitUntil }),
+  );
   for (const path of readyPaths) {
     const responses = {
       200: {

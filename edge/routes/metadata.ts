@@ -8,7 +8,7 @@ import { checkReadiness } from '../guard/check-readiness.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { answerReadiness } from './health.ts';
 import { problemAnswers } from './problem-answers.ts';
-import { configuredModel, findModel, modelPath } from './receive-body.ts';
+import { configuredModel, modelPath } from './receive-body.ts';
 
 const modelParams = z.object({ model: z.string() });
 const versionParams = modelParams.extend({ version: z.string() });
@@ -41,10 +41,11 @@ export function addMetadataRoutes(app: App, dependencies: RouteDependencies): vo
     });
   };
   const ready = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const model = await findModel(context, dependencies, name);
+    const model = configuredModel(context, models, name);
+    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
     // Of every model, whatever its server speaks.
     modelPath(model, version, model.protocol);
-    return answerReadiness(context, await checkReadiness([model], services));
+    return answerReadiness(context, await checkReadiness([model], { services, waitUntil }));
   };
   const described = {
     200: {

@@ -94,3 +94,51 @@ export type Policy = z.infer<typeof policySchema>;
 export function defaultPolicy(mode: Policy['mode']): Policy {
   return policySchema.parse({ mode });
 }
+
+/** One version of a model's policy; immutable. */
+export const policyVersionSchema = z.object({
+  model: z.string(),
+  version: z.int().min(0).describe('0 is what the configuration says.'),
+  policy: policySchema,
+  published_at: z.iso.datetime().nullable(),
+  published_by: z.string().nullable().describe('Who published it, by the id of their credentials.'),
+  restored_from: z.int().nullable().describe('The version that a rollback published again.'),
+});
+export type PolicyVersion = z.infer<typeof policyVersionSchema>;
+
+/** A policy that is worked on and guards nothing yet. */
+export const policyDraftSchema = z.object({
+  policy: policySchema,
+  saved_at: z.iso.datetime(),
+  saved_by: z.string(),
+});
+export type PolicyDraft = z.infer<typeof policyDraftSchema>;
+
+/** The policy of a model: the version that guards it, and the draft of the next one. */
+export const policyStateSchema = z.object({
+  model: z.string(),
+  current: policyVersionSchema,
+  draft: policyDraftSchema.nullable(),
+});
+export type PolicyState = z.infer<typeof policyStateSchema>;
+
+export const policyListSchema = z.object({ policies: z.array(policyStateSchema) });
+export const policyVersionListSchema = z.object({ versions: z.array(policyVersionSchema) });
+export const policyRollbackSchema = z.strictObject({ version: z.int().min(0) });
+
+/** One member that differs, as RFC 6902 would change it, with what it was before. */
+export const policyChangeSchema = z.object({
+  op: z.literal('replace'),
+  path: z.string().describe('A JSON pointer.'),
+  old: z.unknown(),
+  value: z.unknown(),
+});
+export type PolicyChange = z.infer<typeof policyChangeSchema>;
+
+const policySideSchema = z.union([z.int(), z.literal('draft')]);
+export const policyDiffSchema = z.object({
+  model: z.string(),
+  from: policySideSchema,
+  to: policySideSchema,
+  changes: z.array(policyChangeSchema),
+});
