@@ -30,31 +30,43 @@ export function intTensor(name: string, shape: readonly number[], values: readon
 
 /**
  * Elements of a float32 constant.
- * @throws GuardError `unsupported_operator` where it has another element type
+ * @throws GuardError `unsupported_operator` where it has another element type, `invalid_model` where its bytes are no whole elements
  */
 export function floatsOf(tensor: TensorProto): Float32Array {
   if (tensor.dataType !== elementTypes.float) {
     throw new GuardError('unsupported_operator', `constant ${tensor.name} is not float32`);
   }
-  // Copied, since the file may hold the elements at any offset and a typed array needs an aligned one.
   return tensor.rawData.length > 0
-    ? new Float32Array(new Uint8Array(tensor.rawData).buffer)
+    ? new Float32Array(wholeElements(tensor, Float32Array.BYTES_PER_ELEMENT))
     : Float32Array.from(tensor.floatData);
 }
 
 /**
  * Elements of an int64 or int32 constant.
- * @throws GuardError `unsupported_operator` where it has another element type
+ * @throws GuardError `unsupported_operator` where it has another element type, `invalid_model` where its bytes are no whole elements
  */
 export function intsOf(tensor: TensorProto): number[] {
   const { rawData } = tensor;
   if (tensor.dataType === elementTypes.int64) {
     return rawData.length > 0
-      ? Array.from(new BigInt64Array(new Uint8Array(rawData).buffer), Number)
+      ? Array.from(new BigInt64Array(wholeElements(tensor, BigInt64Array.BYTES_PER_ELEMENT)), Number)
       : tensor.int64Data.map(Number);
   }
   if (tensor.dataType === elementTypes.int32) {
-    return rawData.length > 0 ? [...new Int32Array(new Uint8Array(rawData).buffer)] : [...tensor.int32Data];
+    return rawData.length > 0
+      ? [...new Int32Array(wholeElements(tensor, Int32Array.BYTES_PER_ELEMENT))]
+      : [...tensor.int32Data];
   }
   throw new GuardError('unsupported_operator', `constant ${tensor.name} is not an integer one`);
+}
+
+/** Copied, since the file may hold the elements at any offset and a typed array needs an aligned one. */
+function wholeElements({ name, rawData }: TensorProto, elementBytes: number): ArrayBuffer {
+  if (rawData.length % elementBytes !== 0) {
+    throw new GuardError(
+      'invalid_model',
+      `constant ${name} has ${rawData.length} bytes, no whole number of elements of ${elementBytes}`,
+    );
+  }
+  return new Uint8Array(rawData).buffer;
 }

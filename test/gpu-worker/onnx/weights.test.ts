@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { loadModel, saveModel } from '../../../gpu-worker/onnx/model-file.ts';
 import { readWeights, writeWeights } from '../../../gpu-worker/onnx/weights.ts';
+import { GuardError } from '../../../shared/errors.ts';
 import { smallModel, weights } from './small-model.ts';
 
 const model = smallModel((graph, input) => {
@@ -27,5 +29,14 @@ describe('the weights of a file', () => {
     const [{ name }] = readWeights(model);
     expect(() => writeWeights(model, [{ name, values: new Float32Array(2) }])).toThrow(/has 2 elements/);
     expect(() => writeWeights(model, [{ name: 'nothing', values: new Float32Array(2) }])).toThrow(/nothing/);
+  });
+
+  it('are refused where a constant ends within an element', () => {
+    const file = loadModel(model);
+    const constant = file.graph.initializer.find(({ name }) => name === readWeights(model)[1].name)!;
+    constant.rawData = constant.rawData.subarray(1);
+    const reading = () => readWeights(saveModel(file));
+    expect(reading).toThrow(GuardError);
+    expect(reading).toThrow(/has 11 bytes, no whole number of elements of 4/);
   });
 });
