@@ -7,6 +7,8 @@ import { parseNpy, writeNpy } from './npy.ts';
 
 /** Bytes that the arrays read from one archive may unpack to together. */
 const unpackedBytesMax = 2 * 1024 * 1024 * 1024;
+/** Bytes that one byte of deflate can stand for. */
+const deflateRatioMax = 1032;
 
 /**
  * Reads named arrays of a `.npz` file; the others are not unpacked, whatever they hold.
@@ -70,6 +72,9 @@ function unzip(
     // The size that is said is the size that is allocated; what an entry inflates to beyond it is dropped.
     unpacked += file.originalSize;
     if (unpacked > unpackedBytesMax) throw invalid(`${name} unpacks to more than ${unpackedBytesMax} bytes`);
+    if (file.originalSize > file.size * deflateRatioMax) {
+      throw invalid(`${file.name} in ${name} says ${file.originalSize} bytes, more than it can unpack to`);
+    }
     return true;
   };
   try {

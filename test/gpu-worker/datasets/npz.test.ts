@@ -80,6 +80,11 @@ describe('npz files', () => {
       zip([{ name: 'x.npy', content, method: 8, claimed: content.length - 8 }]),
       /8 bytes.*says 16/,
     ],
+    [
+      'less than deflate makes of it',
+      zip([{ name: 'x.npy', content, method: 8, claimed: 2 ** 24 }]),
+      /more than it can unpack to/,
+    ],
     ['4 GB', zip([{ name: 'x.npy', content, method: 8, claimed: 0xfffffff0 }]), /unpacks to more than/],
     [
       'two arrays of one name',
