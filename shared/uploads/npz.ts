@@ -56,6 +56,8 @@ export async function openNpz(
 ): Promise<NpzArrays> {
   const entries = await readZipDirectory(file);
   const names = new Map(entries.map((entry) => [entry.name.replace(/\.npy$/, ''), entry]));
+  // NumPy's versions differ in which of `x` and `x.npy` the array x is.
+  if (names.size < entries.length) throw invalidUpload(`${file.name} has two arrays of one name`);
   const wanted =
     options.arrays ?? usualArrays.find((pair) => names.has(pair.images) && names.has(pair.labels));
   const [imagesEntry, labelsEntry] = [names.get(wanted?.images ?? ''), names.get(wanted?.labels ?? '')];

@@ -81,6 +81,9 @@ async function findDirectory({ name, source }: UploadFile): Promise<Directory> {
     at--;
   }
   if (at < 0) throw invalidUpload(`${name} is no zip file, or cut short: it has no directory at its end`);
+  // Readers take either count.
+  let isWhole =
+    tail.getUint16(at + 8, true) === tail.getUint16(at + 10, true) && tail.getUint32(at + 4, true) === 0;
   let directory = {
     entries: tail.getUint16(at + 10, true),
     bytes: tail.getUint32(at + 12, true),
@@ -94,12 +97,14 @@ async function findDirectory({ name, source }: UploadFile): Promise<Directory> {
     if (record.byteLength < end64Bytes || record.getUint32(0, true) !== end64Signature) {
       throw damaged(name, 'its zip64 directory is not where it says');
     }
+    isWhole &&= number64(record, 24) === number64(record, 32);
     directory = {
       entries: number64(record, 32),
       bytes: number64(record, 40),
       offset: number64(record, 48),
     };
   }
+  if (!isWhole) throw damaged(name, 'it is one of several parts, or counts its entries in two ways');
   if (directory.offset + directory.bytes > endAt) {
     throw damaged(name, 'its directory reaches beyond its end');
   }

@@ -1,4 +1,5 @@
 // npz uploads that are refused, with the place that is wrong.
+import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { writeNpy } from '../../../gpu-worker/datasets/npy.ts';
 import type { Tensor } from '../../../shared/maths/tensor.ts';
@@ -159,5 +160,14 @@ describe('npz uploads', () => {
       Array.from({ length: 1025 }, (_, index) => [`a${index}`, new Uint8Array(0)]),
     );
     await expect(readNpzUpload(npz(many))).rejects.toMatchObject({ code: 'body_too_large' });
+  });
+
+  it('are refused where two entries are one array, or the entries are counted in two ways', async () => {
+    const twice = zipSync({ 'x.npy': writeNpy(images), x: writeNpy(images), 'y.npy': writeNpy(labels) });
+    await expect(readNpzUpload(twice)).rejects.toThrow(/two arrays of one name/);
+    const counted = zipSync({ 'x.npy': writeNpy(images), 'y.npy': writeNpy(labels) });
+    // Entries in this part of the archive, which some readers go by; the count of all stands behind it.
+    counted[counted.length - 14] = 1;
+    await expect(readNpzUpload(counted)).rejects.toThrow(/counts its entries in two ways/);
   });
 });
