@@ -42,7 +42,7 @@ export function elementsToJson({ data, datatype }: NamedTensor): (number | boole
 
 /**
  * Reads tensor elements out of raw little-endian bytes.
- * @throws GuardError `invalid_input` where the bytes are not exactly the shape's
+ * @throws GuardError `invalid_input` where the bytes are not exactly the shape's, or a BOOL is neither 0 nor 1
  */
 export function elementsFromBytes(
   bytes: Uint8Array,
@@ -57,7 +57,13 @@ export function elementsFromBytes(
   }
   // Copied: the view on the wire need not be aligned to the element. Not by `slice`, which gives a view where the bytes
   // are a Buffer of Node.
-  return new type(new Uint8Array(bytes).buffer);
+  const elements = new type(new Uint8Array(bytes).buffer);
+  if (datatype === 'BOOL') {
+    // Which other bytes are true differs between readers.
+    const wrong = (elements as Uint8Array).findIndex((byte) => byte > 1);
+    if (wrong >= 0) throw invalidElement(where, `element ${wrong} (${elements[wrong]}) is no BOOL`);
+  }
+  return elements;
 }
 
 /** Raw little-endian bytes of a tensor, not copied. */

@@ -3,6 +3,7 @@ import { headerLengthHeader, type InferenceRequest, type Parameters } from '../c
 import type { NamedTensor } from '../maths/tensor.ts';
 import type { ByteTensor } from './byte-elements.ts';
 import { elementsToBytes, elementsToJson } from './elements.ts';
+import { jsonText } from './json-text.ts';
 
 /** A body ready to be sent with its headers. */
 export interface OipMessage {
@@ -63,7 +64,7 @@ function inJson(tensor: NamedTensor): object {
 }
 
 function withoutBinary(json: object): OipMessage {
-  const body = new TextEncoder().encode(JSON.stringify(json));
+  const body = new TextEncoder().encode(jsonText(json));
   return { body, headers: { 'content-type': 'application/json' } };
 }
 

@@ -4,6 +4,7 @@ import { GuardError } from '../errors.ts';
 import { nameCharactersMax, tensorElementsMax } from '../limits.ts';
 import { elementCount, type NamedTensor } from '../maths/tensor.ts';
 import { elementsFromJson } from '../oip/elements.ts';
+import { jsonText } from '../oip/json-text.ts';
 import { parseJson } from '../oip/parse-json.ts';
 
 /** The signature that a saved model is served by where a request names none. */
@@ -78,7 +79,7 @@ export function cutPredictRequest(body: Uint8Array, cut: readonly number[]): Uin
         );
   const request =
     instances === undefined ? { ...rest, inputs: columns() } : { ...rest, instances: kept(instances) };
-  return new TextEncoder().encode(JSON.stringify(request));
+  return new TextEncoder().encode(jsonText(request));
 }
 
 function parsePredict(body: Uint8Array): PredictRequest {
