@@ -15,6 +15,7 @@ import { addInferRoutes } from './routes/infer.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetadataRoutes } from './routes/metadata.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelDriftRoute } from './routes/model-drift.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
 import { addPolicyRoutes } from './routes/policies.ts';
 import { addPredictRoutes } from './routes/predict.ts';
@@ -46,6 +47,7 @@ export function createApp(dependencies: Dependencies): App {
       onMethodNotAllowed: (context, methods) => {
         const allowed = methods.join(', ');
         const error = new GuardError('method_not_allowed', `${context.req.method}; allowed: ${allowed}`);
+        services.metrics.rejected.inc({ reason: error.code });
         const answer = problemResponse(error, { requestId: context.get('requestId') });
         answer.headers.set('allow', allowed);
         return answer;
@@ -65,13 +67,14 @@ export function createApp(dependencies: Dependencies): App {
   addScreeningEventsRoute(app, dependencies);
   addScreeningReportRoutes(app, dependencies);
   addKeyRoutes(app, dependencies);
+  addModelDriftRoute(app, dependencies);
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
-  app.notFound((context) =>
-    problemResponse(new GuardError('not_found', 'there is no such route'), {
-      requestId: context.get('requestId'),
-    }),
-  );
+  app.notFound((context) => {
+    const error = new GuardError('not_found', 'there is no such route');
+    services.metrics.rejected.inc({ reason: error.code });
+    return problemResponse(error, { requestId: context.get('requestId') });
+  });
   app.onError((thrown, context) => {
     const error = asGuardError(thrown);
     services.metrics.rejected.inc({ reason: error.code });

@@ -5,6 +5,7 @@ import { importNoiseKeyHex } from '../shared/noise/noise-key.ts';
 import { lookupOverHttps } from '../shared/webhook/lookup-over-https.ts';
 import { createAccess } from './access/identify.ts';
 import { artefactStore } from './clients/artefact-store.ts';
+import { auditFigures } from './clients/audit-figures.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { type BreakerState, breakerStates, circuitBreaker } from './clients/circuit-breaker.ts';
 import { detectorClient } from './clients/detector-client.ts';
@@ -59,6 +60,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
         server: watchedNeighbour('upstream', { metrics, load }),
       }),
       audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),
+      figures: auditFigures(bindings.database),
       metrics,
       pending: {
         verdicts: pendingWork({

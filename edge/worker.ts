@@ -5,10 +5,13 @@ import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { createApp } from './app.ts';
 import type { WaitUntil, WorkflowStep } from './bindings.ts';
+import { artefactStore } from './clients/artefact-store.ts';
+import { auditFigures } from './clients/audit-figures.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { type JobHoldParams, parseConfig } from './config.ts';
 import { createDependencies, createScreeningServices } from './dependencies.ts';
 import { keepAudit } from './guard/keep-audit.ts';
+import { watchDrift } from './guard/model-drift.ts';
 import type { App } from './routes/app-env.ts';
 import type { ScreeningServices } from './screening/screening-services.ts';
 import { runScreening } from './screening/screening-workflow.ts';
@@ -38,15 +41,22 @@ export default {
     return app.fetch(request, env, context);
   },
 
-  /** Every minute: screenings whose run has died are taken up again, and verdicts that are too old are deleted. */
+  /** Every minute: screenings whose run has died are taken up again, verdicts that are too old are deleted, and scores are compared. */
   async scheduled(_event: unknown, env: Env): Promise<void> {
     const config = parseConfig(env);
     services ??= await createScreeningServices(config);
-    // Neither waits for the other, nor fails with it.
-    const audit = auditStore(config.bindings.database, () => undefined);
+    const { database, artefacts } = config.bindings;
+    const audit = auditStore(database, () => undefined);
+    const figures = auditFigures(database);
+    const detectors = {
+      artefacts: await artefactStore(artefacts, { publicKey: config.artefactPublicKey }),
+      figures,
+    };
+    // None waits for another, nor fails with it.
     const done = await Promise.allSettled([
       sweepJobs(services),
       keepAudit(config.auditRetentionDays, { audit }),
+      watchDrift(config.models.values(), detectors),
     ]);
     for (const one of done)
       if (one.status === 'rejected') log('error', 'edge.cron_failure', { cause: one.reason });

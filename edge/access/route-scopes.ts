@@ -57,6 +57,7 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/keys': 'admin',
   'GET /v1/keys/{id}': 'admin',
   'DELETE /v1/keys/{id}': 'admin',
+  'GET /v1/models/{model}/drift': 'admin',
   'GET /metrics': 'admin',
 };
 

@@ -7,9 +7,9 @@ import { groupCommit } from './group-commit.ts';
 export interface AuditEntry {
   readonly verdict: Verdict;
   readonly model: string;
-  /** `sha256:…` of the request's body; empty where it could not be read. */
-  readonly requestDigest: string;
-  /** Id of whoever sent the request; null where nobody had to say who they are. */
+  /** `sha256:…` of the request's body; null where it was not read. */
+  readonly requestDigest: string | null;
+  /** Id of whoever sent the request; null of an entry of before it was kept. */
   readonly principal: string | null;
 }
 
@@ -149,7 +149,7 @@ function insertion(
     id: verdict.id,
     at: verdict.at,
     request_id: verdict.request_id,
-    request_digest: requestDigest,
+    request_digest: requestDigest ?? '',
     model,
     mode: verdict.mode,
     verdict: verdict.verdict,
@@ -168,5 +168,10 @@ function insertion(
 }
 
 function entryOf({ body, model, request_digest, principal }: StoredRow): AuditEntry {
-  return { verdict: verdictSchema.parse(JSON.parse(body)), model, requestDigest: request_digest, principal };
+  return {
+    verdict: verdictSchema.parse(JSON.parse(body)),
+    model,
+    requestDigest: request_digest === '' ? null : request_digest,
+    principal,
+  };
 }

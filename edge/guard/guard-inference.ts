@@ -20,6 +20,7 @@ export interface GuardedRequest {
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
+  readonly principal: string;
   /** Where it goes on the upstream: see `ForwardCall`. */
   readonly path: string;
   readonly search: string;
@@ -50,7 +51,7 @@ export interface GuardContext {
  *   upstream
  */
 export async function guardInference(request: GuardedRequest, context: GuardContext): Promise<Response> {
-  const { model, requestId, trace, path, search, signal } = request;
+  const { model, requestId, trace, principal, path, search, signal } = request;
   const { services, trail, waitUntil } = context;
   const { mode, reveal } = model.policy;
   trail.mode = mode;
@@ -73,7 +74,16 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
     services.metrics.requests.inc({ model: model.name, mode: 'off', verdict: 'not_scored' });
     return forward();
   }
-  const judged = { verdictId: verdictId(), model, body, headers, requestId, trace, enforces: true };
+  const judged = {
+    verdictId: verdictId(),
+    model,
+    body,
+    headers,
+    requestId,
+    trace,
+    principal,
+    enforces: true,
+  };
   trail.verdictId = judged.verdictId;
   const sampled = await isSampled(body, model.policy, services.noiseKey);
   if (mode === 'shadow') {
@@ -106,7 +116,7 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
 
 /** Reads the body. One that is too large, or whose sender went away, is refused in every mode, since there is nothing to forward. */
 async function receiveBody(
-  { model, headers, requestId, trace, receive }: GuardedRequest,
+  { model, headers, requestId, trace, principal, receive }: GuardedRequest,
   { services, trail, waitUntil }: GuardContext,
 ): Promise<ReceivedMessage> {
   const receiving = Promise.allSettled([receive()]);
@@ -121,6 +131,7 @@ async function receiveBody(
     headers,
     requestId,
     trace,
+    principal,
     enforces: true,
   };
   const { verdict, error } = unreadInput(judged, received.reason);

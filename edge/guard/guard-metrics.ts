@@ -25,6 +25,9 @@ export interface GuardMetrics {
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
   readonly auditRetries: Counter;
+  readonly auditDeleted: Counter;
+  readonly jobs: Gauge<'kind' | 'state'>;
+  readonly drift: Gauge<'model'>;
   /** The text exposition and its content type. */
   exposition(): Promise<{ readonly body: string; readonly contentType: string }>;
 }
@@ -104,6 +107,23 @@ export function guardMetrics(): GuardMetrics {
     auditRetries: new Counter({
       name: 'guard_audit_retries_total',
       help: 'Further tries to write a batch of verdicts to the audit.',
+      registers,
+    }),
+    auditDeleted: new Counter({
+      name: 'guard_audit_deleted_total',
+      help: 'Verdicts that retention has deleted, by all isolates since the beginning.',
+      registers,
+    }),
+    jobs: new Gauge({
+      name: 'guard_jobs',
+      help: 'Jobs that there are, of all isolates.',
+      labelNames: ['kind', 'state'],
+      registers,
+    }),
+    drift: new Gauge({
+      name: 'guard_score_drift',
+      help: 'Population stability index of the clean scores of late against the calibration, as the cron last found it.',
+      labelNames: ['model'],
       registers,
     }),
     breakers: new Gauge({

@@ -1,6 +1,7 @@
 // What the guard is given: its clients, its key and its bounds.
 import type { NoiseKey } from '../../shared/noise/noise-key.ts';
 import type { ArtefactStore } from '../clients/artefact-store.ts';
+import type { AuditFiguresStore } from '../clients/audit-figures.ts';
 import type { AuditStore } from '../clients/audit-store.ts';
 import type { DetectorClient } from '../clients/detector-client.ts';
 import type { ExtractorClient } from '../clients/extractor-client.ts';
@@ -22,6 +23,7 @@ export interface GuardServices {
   readonly media: MediaClient;
   readonly upstream: UpstreamClient;
   readonly audit: AuditStore;
+  readonly figures: AuditFiguresStore;
   readonly metrics: GuardMetrics;
   /** What is under way: verdicts that callers wait for, and those of mode shadow. */
   readonly pending: { readonly verdicts: PendingWork; readonly shadow: PendingWork };

@@ -23,8 +23,8 @@ export interface JudgedRequest {
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
-  /** Id of whoever sent it, where they had to say. */
-  readonly principal?: string;
+  /** Id of whoever sent it; never a secret. */
+  readonly principal: string;
   /** False where a verdict was asked for and nothing is forwarded. */
   readonly enforces: boolean;
   /** Aborted where nobody waits for the verdict any more. */

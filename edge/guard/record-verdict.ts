@@ -19,18 +19,18 @@ export async function recordVerdict(
     metrics.failures.inc({ class: verdict.failure.class, policy_outcome: outcome });
   }
   if (verdict.score !== null) {
+    metrics.scores.observe({ model: model.name }, verdict.score);
     metrics.durations.observe({ stage: 'extract' }, verdict.timings_ms.extract / 1000);
     metrics.durations.observe({ stage: 'decide' }, verdict.timings_ms.decide / 1000);
   }
-  if (verdict.score !== null) metrics.scores.observe({ model: model.name }, verdict.score);
   for (const { forwards } of verdict.rows) {
     if (forwards !== undefined) metrics.forwards.observe({ model: model.name }, forwards);
   }
   const entry = {
     verdict,
     model: model.name,
-    requestDigest: body === undefined ? '' : await sha256Digest(body),
-    principal: principal ?? null,
+    requestDigest: body === undefined ? null : await sha256Digest(body),
+    principal,
   };
   try {
     await audit.write(entry);

@@ -28,6 +28,7 @@ export async function guardRequest(
     headers,
     requestId: context.get('requestId'),
     trace,
+    principal: context.get('principal').id,
     search: new URL(url).search,
     signal: raw.signal,
   };

@@ -44,6 +44,7 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
       ...(await decodeMedia(received, { model, trace }, services)),
       requestId: context.get('requestId'),
       trace,
+      principal: context.get('principal').id,
       enforces: false,
     };
     trail.mode = model.policy.mode;

@@ -28,7 +28,7 @@ export function addVerdictExportRoute(app: App, { services }: Pick<RouteDependen
     }),
   );
   app.get('/v1/verdicts/export', async (context) => {
-    const { cursor, format: _only, ...filter } = readQuestion(querySchema, context.req.query());
+    const { cursor, format: _only, ...filter } = readQuestion(querySchema, context);
     const scope = { ...filter, order: 'oldest' } as const;
     const after = cursor === undefined ? undefined : await openCursor(cursor, scope, services.noiseKey);
     const product = { name: packageJson.name, version: packageJson.version };

@@ -1,15 +1,17 @@
 // The audit: listing verdicts, reading one back, and scoring its request again.
 
 import { createRoute, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { type AuditPageBody, auditPageSchema } from '../../shared/contracts/audit.ts';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { isForModel } from '../access/principal.ts';
 import type { AuditEntry, AuditStore } from '../clients/audit-store.ts';
 import { openCursor, sealCursor } from '../guard/audit-cursor.ts';
 import { decodeMedia } from '../guard/decode-media.ts';
 import { replaySchema, replayVerdict } from '../guard/replay-verdict.ts';
 import { isVerdictId } from '../guard/verdict-id.ts';
-import type { App, RouteDependencies } from './app-env.ts';
+import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { auditPageQuerySchema, readQuestion } from './audit-question.ts';
 import { inferenceBody } from './infer.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
@@ -37,7 +39,7 @@ export function addVerdictRoutes(app: App, dependencies: RouteDependencies): voi
   });
   app.openAPIRegistry.registerPath(readRoute);
   app.get('/v1/verdicts/:id', async (context) => {
-    const { verdict } = await findEntry(services.audit, context.req.param('id'));
+    const { verdict } = await findEntry(context, services.audit);
     return context.json(verdict, 200);
   });
 
@@ -56,7 +58,7 @@ export function addVerdictRoutes(app: App, dependencies: RouteDependencies): voi
   app.openAPIRegistry.registerPath(replayRoute);
   app.post('/v1/verdicts/:id/replay', async (context) => {
     const body = await receiveBody(context);
-    const entry = await findEntry(services.audit, context.req.param('id'));
+    const entry = await findEntry(context, services.audit);
     const model = await findModel(context, dependencies, entry.model);
     const trace = context.get('trace');
     const received = { body, headers: context.req.raw.headers };
@@ -82,7 +84,7 @@ function addListRoute(app: App, { services }: Pick<RouteDependencies, 'services'
     }),
   );
   app.get('/v1/verdicts', async (context) => {
-    const { cursor, limit, ...filter } = readQuestion(auditPageQuerySchema, context.req.query());
+    const { cursor, limit, ...filter } = readQuestion(auditPageQuerySchema, context);
     const scope = { ...filter, order: 'newest' } as const;
     const after = cursor === undefined ? undefined : await openCursor(cursor, scope, services.noiseKey);
     // One more than is shown says whether there is more.
@@ -100,8 +102,10 @@ function addListRoute(app: App, { services }: Pick<RouteDependencies, 'services'
   });
 }
 
-async function findEntry(audit: AuditStore, id: string): Promise<AuditEntry> {
+/** The entry that the path names; of a model that is not the caller's there is none. */
+async function findEntry(context: Context<AppEnv>, audit: AuditStore): Promise<AuditEntry> {
+  const id = context.req.param('id') ?? '';
   const entry = isVerdictId(id) ? await audit.read(id) : undefined;
-  if (entry === undefined) throw new GuardError('not_found', 'there is no verdict of this id');
-  return entry;
+  if (entry !== undefined && isForModel(context.get('principal'), entry.model)) return entry;
+  throw new GuardError('not_found', 'there is no verdict of this id');
 }

@@ -1,6 +1,7 @@
 // The threshold of an artefact from the scores of clean inputs, with what its calibration promises.
 import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import { conformalThreshold } from '../../shared/detector/conformal-threshold.ts';
+import { cleanQuantiles } from '../../shared/detector/score-drift.ts';
 import { classThresholds, type LabelledScores } from './class-thresholds.ts';
 import { falsePositiveInterval } from './false-positive-interval.ts';
 
@@ -21,6 +22,7 @@ export function conformalPromise(
     target_fpr: targetFpr,
     fpr_ci95: falsePositiveInterval({ samples: scores.length, rank }),
     calibration_samples: scores.length,
+    clean_quantiles: cleanQuantiles(scores),
     ...(ownThresholds.length > 0 && { per_class: ownThresholds }),
   };
 }

@@ -6,8 +6,10 @@ import { verdictSchema } from './verdict.ts';
 /** One entry: the verdict, and what is kept beside it. */
 export const auditEntrySchema = z.object({
   model: z.string(),
-  principal: z.string().nullable().describe('Who sent the request; null where nobody had to say.'),
-  request_digest: digestSchema.describe('SHA-256 of the body of the request, which is not kept.'),
+  principal: z.string().nullable().describe('Who sent the request, by the id of their key or token.'),
+  request_digest: digestSchema
+    .nullable()
+    .describe('SHA-256 of the body of the request, which is not kept; null where it was not read.'),
   verdict: verdictSchema,
 });
 

@@ -1,5 +1,6 @@
 // The detector as it is stored, signed for one model and loaded by the edge.
 import { z } from 'zod';
+import { cleanQuantileCount } from '../detector/score-drift.ts';
 import { activationNeuronsMax, copiesMax, detectorParametersMax, stagesMax } from '../limits.ts';
 import { digestSchema, extractionPlanSchema } from './extraction.ts';
 
@@ -135,6 +136,15 @@ const thresholdSchema = z.strictObject({
   /** 95 % interval of the false positive rate that this calibration really has. */
   fpr_ci95: z.tuple([z.number(), z.number()]),
   calibration_samples: z.int().positive(),
+  /** Quantiles of the clean scores at 0, 1, ... 100 %, which those of later are compared with; absent from artefacts of before. */
+  clean_quantiles: z
+    .array(z.number())
+    .length(cleanQuantileCount)
+    .refine(
+      (values) => values.every((value, index) => index === 0 || values[index - 1] <= value),
+      'quantiles rise',
+    )
+    .optional(),
   /** Classes whose inputs have a threshold of their own, rising; the others are judged by `value`. */
   per_class: z
     .array(classThresholdSchema)
