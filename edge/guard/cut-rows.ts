@@ -21,6 +21,8 @@ const bytesHeaders = ['content-length', 'content-md5', 'digest', 'content-digest
 export interface ReceivedMessage {
   readonly body: Uint8Array;
   readonly headers: Headers;
+  /** Instant of `Date.now()` at which its deadline began, where something was done with it before it is judged. */
+  readonly begunAt?: number;
 }
 
 /**

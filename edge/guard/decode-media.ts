@@ -6,6 +6,7 @@ import type { TraceContext } from '../clients/trace-context.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { type ReceivedMessage, rewritten } from './cut-rows.ts';
 import type { GuardServices } from './guard-services.ts';
+import { clientTimeoutMs, ofWhoseDeadline, verdictDeadline } from './verdict-deadline.ts';
 
 /**
  * Gives a body as a server of the model reads it: what the client sent, or where that is the file of an image or a recording, the
@@ -26,8 +27,16 @@ export async function decodeMedia(
   if (coding !== null && coding !== 'identity') {
     throw new GuardError('unsupported_media_type', 'a body with a content-encoding is not supported');
   }
-  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? guardTimeoutMs);
-  const call = { model: model.name, contentType, file: body, audio: model.audio, deadlineAt, trace };
-  const input = await media.decode(call);
-  return rewritten(headers, writeRequest({}, [input], { binary: true }));
+  const begunAt = Date.now();
+  const deadline = verdictDeadline({
+    policyMs: model.policy.timeout_ms ?? guardTimeoutMs,
+    // In the other modes no client waits for a verdict.
+    clientMs: model.policy.mode === 'enforce' ? clientTimeoutMs(headers) : undefined,
+  });
+  const { audio } = model;
+  const call = { model: model.name, contentType, file: body, audio, deadlineAt: deadline.at, trace };
+  const input = await media.decode(call).catch((thrown: unknown) => {
+    throw ofWhoseDeadline(thrown, deadline);
+  });
+  return { ...rewritten(headers, writeRequest({}, [input], { binary: true })), begunAt };
 }

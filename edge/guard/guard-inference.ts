@@ -55,7 +55,7 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
   const { services, trail, waitUntil } = context;
   const { mode, reveal } = model.policy;
   trail.mode = mode;
-  const { body, headers } = await receiveBody(request, context);
+  const { body, headers, begunAt } = await receiveBody(request, context);
   const forward = (
     guardHeaders: Readonly<Record<string, string>> = {},
     sent: ReceivedMessage = { body, headers },
@@ -100,7 +100,9 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
     waitUntil(scoring);
     return forwarded;
   }
-  const judging = sampled ? judgeInput({ ...judged, signal }, services) : Promise.resolve(sampledOut(judged));
+  const judging = sampled
+    ? judgeInput({ ...judged, signal, begunAt }, services)
+    : Promise.resolve(sampledOut(judged));
   // Asked for before the verdict is there: a client that goes away takes with it what nothing waits for.
   waitUntil(judging.then((judgement) => recordVerdict(judgement, judged, services)));
   const { verdict, error } = await judging;

@@ -29,6 +29,8 @@ export interface JudgedRequest {
   readonly enforces: boolean;
   /** Aborted where nobody waits for the verdict any more. */
   readonly signal?: AbortSignal;
+  /** Instant of `Date.now()` at which its deadline began, where that was before now. */
+  readonly begunAt?: number | undefined;
   /** Judged behind the answer: no client waits for the verdict, and what is pending of it was bounded when it came. */
   readonly inShadow?: boolean;
 }
@@ -52,16 +54,21 @@ export async function judgeInput(
   const head = () => headOf(request, performance.now() - startedAt);
   let loaded: LoadedArtefact | undefined;
   let leave: (() => void) | undefined;
+  let work: Promise<unknown> = Promise.resolve();
   services.metrics.pending.inc();
   try {
     if (!request.inShadow) {
-      deadline = verdictDeadline({ policyMs, clientMs: clientTimeoutMs(request.headers) });
+      const clientMs = clientTimeoutMs(request.headers);
+      deadline = verdictDeadline({ policyMs, clientMs }, request.begunAt);
       leave = takePlace(request.body, services);
     }
     const deadlineAt = deadline.at;
-    loaded = await unlessCancelled(loadDetector({ model, deadlineAt }, services), request.signal);
+    const loading = loadDetector({ model, deadlineAt }, services);
+    work = loading;
+    loaded = await unlessCancelled(loading, request.signal);
     const input = validateInput(request, loaded.artefact);
     const scoring = scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
+    work = scoring;
     const scored = await unlessCancelled(scoring, request.signal);
     const verdict = scoredVerdict(head(), { scored, loaded, noiseKeyId });
     if (scored.broken !== undefined) {
@@ -77,7 +84,8 @@ export async function judgeInput(
     if (failure.verdict === 'error' && !isShed) logFailure(request, failure.error);
     return { verdict: failedVerdict(head(), { failure, loaded, noiseKeyId }), error: failure.error };
   } finally {
-    leave?.();
+    // Work whose client went away goes on, and keeps its place until it ends.
+    void work.catch(() => undefined).then(leave);
     services.metrics.pending.dec();
   }
 }

@@ -10,7 +10,7 @@ import { recordVerdict } from '../guard/record-verdict.ts';
 import { toldVerdict } from '../guard/told-verdict.ts';
 import { verdictId } from '../guard/verdict-id.ts';
 import type { App, RouteDependencies } from './app-env.ts';
-import { inferenceBody } from './infer.ts';
+import { inferenceBody, inferenceHeaders } from './infer.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { findModel, receiveBody } from './receive-body.ts';
 
@@ -21,7 +21,7 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
     createRoute({
       method: 'post',
       path: '/v1/guard/verdicts',
-      request: { query: z.object({ model: z.string() }), body: inferenceBody },
+      request: { query: z.object({ model: z.string() }), headers: inferenceHeaders, body: inferenceBody },
       responses: {
         200: {
           description: 'What the score of this input means.',
@@ -49,8 +49,10 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
     };
     trail.mode = model.policy.mode;
     trail.verdictId = judged.verdictId;
-    const judgement = await judgeInput(judged, services);
-    context.executionCtx.waitUntil(recordVerdict(judgement, judged, services));
+    const judging = judgeInput(judged, services);
+    // Asked for before the verdict is there: a client that goes away takes with it what nothing waits for.
+    context.executionCtx.waitUntil(judging.then((judgement) => recordVerdict(judgement, judged, services)));
+    const judgement = await judging;
     trail.verdict = judgement.verdict.verdict;
     if (judgement.error !== undefined) throw judgement.error;
     const { verdict } = judgement;

@@ -4,6 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { inferenceRequestSchema, inferenceResponseSchema } from '../../shared/contracts/inference.ts';
 import { mediaTypes } from '../../shared/contracts/media.ts';
+import { clientTimeoutHeader } from '../guard/verdict-deadline.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
@@ -23,6 +24,16 @@ export const inferenceBody = {
   },
 };
 
+/** Headers of an inference request as the OpenAPI document shows them. */
+export const inferenceHeaders = z.object({
+  [clientTimeoutHeader]: z
+    .string()
+    .optional()
+    .describe(
+      'Milliseconds that the client waits for the verdict, 1 to 600000; at most what the policy gives counts.',
+    ),
+});
+
 /** Adds the inference routes, with and without a version. */
 export function addInferRoutes(app: App, dependencies: RouteDependencies): void {
   const infer = async (context: Context<AppEnv>, name: string, version?: string) => {
@@ -41,7 +52,7 @@ export function addInferRoutes(app: App, dependencies: RouteDependencies): void 
     ['/v2/models/{model}/infer', z.object({ model: z.string() })],
     ['/v2/models/{model}/versions/{version}/infer', z.object({ model: z.string(), version: z.string() })],
   ] as const) {
-    const request = { params, body: inferenceBody };
+    const request = { params, headers: inferenceHeaders, body: inferenceBody };
     app.openAPIRegistry.registerPath(createRoute({ method: 'post', path, request, responses }));
   }
   app.post('/v2/models/:model/infer', (context) => infer(context, context.req.param('model')));
