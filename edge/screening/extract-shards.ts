@@ -22,6 +22,10 @@ const shardMs = 120_000;
 /** Shards that may fail beside the reading of an upload before all others are left to the third step. */
 const failuresMax = 3;
 
+/** How long the reading waits for room to extract a shard, and how often: together a minute, a tenth of what a step may take. */
+const pauseMs = 100;
+const pausesMax = 600;
+
 /** Extracts the shards of a group that are not extracted yet. */
 export async function extractShards(
   hold: JobHold,
@@ -62,8 +66,8 @@ async function extractShard(
 
 /** Extraction beside the reading of an upload. */
 export interface ExtractionBeside {
-  /** Takes a shard that was just read and written, where there is room; else it is left to the third step. */
-  offer(shard: number, batch: ExampleBatch): void;
+  /** Takes a shard that was just read and written, where there is room; else it is left to the third step. Does not wait for it. */
+  offer(shard: number, batch: ExampleBatch): Promise<void>;
   /** Waits for what was taken. */
   settled(): Promise<void>;
 }
@@ -78,8 +82,17 @@ export function extractionBeside(
 ): ExtractionBeside {
   const atWork = new Set<Promise<void>>();
   let failures = 0;
+  let pauses = 0;
   return {
-    offer(shard, batch) {
+    async offer(shard, batch) {
+      // A bucket in this very process, as Miniflare's is, is always ready with its next answer: without pauses those of the
+      // gpu-worker would be heard when the last shard is written.
+      if (atWork.size > 0 && pauses < pausesMax) {
+        pauses++;
+        const isFull = atWork.size >= extractionsAtOnce;
+        const pause = new Promise((resolve) => setTimeout(resolve, isFull ? pauseMs : 0));
+        await Promise.race([pause, ...(isFull ? atWork : [])]);
+      }
       if (failures >= failuresMax || atWork.size >= extractionsAtOnce) return;
       const work = extractShard(hold, { shard, batch, graph, services })
         .catch((thrown: unknown) => {

@@ -46,7 +46,7 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
       await objects.write(objectKeys.shard(job, shard), writeShard(value));
       const read = { shard, examples: value.labels.length, labels: countLabels(value.labels) };
       await jobs.keep(hold, {}, [shards.put(job, read)]);
-      beside.offer(shard, value);
+      await beside.offer(shard, value);
       shard++;
     }
   } finally {
