@@ -52,6 +52,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/bearer-token.ts',
       'gpu-worker/metrics.ts',
       'gpu-worker/served-model.ts',
+      'gpu-worker/conformance/',
       'gpu-worker/evaluate/',
       'gpu-worker/calibrate/',
       'gpu-worker/training/',

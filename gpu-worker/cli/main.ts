@@ -2,6 +2,7 @@
 // The command line: nouns, verbs and exit codes; one file a command does the work.
 import { Command, CommanderError } from 'commander';
 import { asGuardError } from '../../shared/errors.ts';
+import { conformanceCommand } from './conformance.ts';
 import { datasetPoisonCommand } from './dataset-poison.ts';
 import { datasetScreenCommand } from './dataset-screen.ts';
 import { datasetScreenTableCommand } from './dataset-screen-table.ts';
@@ -55,6 +56,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(screen)
     .addCommand(datasetScreenTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
+  program.addCommand(
+    conformanceCommand(() => {
+      exit.done = exitCodes.failed;
+    }),
+  );
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
   try {
