@@ -40,8 +40,9 @@ export function demand(holds: boolean, otherwise: string): asserts holds {
 }
 
 /** Demands a status, and shows what was said instead. */
-export function demandStatus({ status, text }: OipAnswer, expected: number): void {
-  demand(status === expected, `status ${status} instead of ${expected}: ${excerpt(text())}`);
+export function demandStatus(answer: OipAnswer, expected: number): void {
+  const { status } = answer;
+  demand(status === expected, `status ${status} instead of ${expected}: ${excerpt(answer.text())}`);
 }
 
 /** Demands an error of the caller with the member that the protocol's clients read. */

@@ -14,12 +14,18 @@ export const serverChecks: readonly ConformanceCheck[] = [
   {
     name: 'server-live',
     demands: 'GET v2/health/live is answered with 200',
-    run: async ({ target }) => void demandStatus(await target.get('v2/health/live'), 200),
+    async run({ target }) {
+      demandStatus(await target.get('v2/health/live'), 200);
+      return undefined;
+    },
   },
   {
     name: 'server-ready',
     demands: 'GET v2/health/ready is answered with 200',
-    run: async ({ target }) => void demandStatus(await target.get('v2/health/ready'), 200),
+    async run({ target }) {
+      demandStatus(await target.get('v2/health/ready'), 200);
+      return undefined;
+    },
   },
   {
     name: 'server-metadata',
@@ -37,7 +43,10 @@ export const serverChecks: readonly ConformanceCheck[] = [
   {
     name: 'model-ready',
     demands: 'GET v2/models/{model}/ready is answered with 200',
-    run: async ({ target }) => void demandStatus(await target.get(`${modelPath(target.model)}/ready`), 200),
+    async run({ target }) {
+      demandStatus(await target.get(`${modelPath(target.model)}/ready`), 200);
+      return undefined;
+    },
   },
   {
     name: 'model-metadata',
@@ -51,18 +60,20 @@ export const serverChecks: readonly ConformanceCheck[] = [
   {
     name: 'version-ready',
     demands: 'GET v2/models/{model}/versions/{version}/ready is answered with 200',
-    async run({ target: { model, version, get } }) {
+    async run({ target }) {
+      const { model, version } = target;
       if (version === undefined) return noVersion;
-      demandStatus(await get(`${modelPath(model, version)}/ready`), 200);
+      demandStatus(await target.get(`${modelPath(model, version)}/ready`), 200);
       return undefined;
     },
   },
   {
     name: 'version-metadata',
     demands: 'GET v2/models/{model}/versions/{version} has the metadata of that version',
-    async run({ target: { model, version, get } }) {
+    async run({ target }) {
+      const { model, version } = target;
       if (version === undefined) return noVersion;
-      demandMetadata(await get(modelPath(model, version)), model);
+      demandMetadata(await target.get(modelPath(model, version)), model);
       return undefined;
     },
   },
@@ -78,12 +89,18 @@ export const serverChecks: readonly ConformanceCheck[] = [
   {
     name: 'unknown-model-metadata',
     demands: 'the metadata of a model that is not there are refused with 4xx and {"error"}',
-    run: async ({ target }) => void demandRefusal(await target.get(modelPath(nobody))),
+    async run({ target }) {
+      demandRefusal(await target.get(modelPath(nobody)));
+      return undefined;
+    },
   },
   {
     name: 'unknown-version-metadata',
     demands: 'the metadata of a version that is not there are refused with 4xx and {"error"}',
-    run: async ({ target }) => void demandRefusal(await target.get(modelPath(target.model, '999999'))),
+    async run({ target }) {
+      demandRefusal(await target.get(modelPath(target.model, '999999')));
+      return undefined;
+    },
   },
 ];
 
