@@ -7,8 +7,8 @@ import { writeCases } from './finding-files.ts';
 import type { FuzzThreadData } from './fuzz-thread.ts';
 import { targets } from './targets.ts';
 
-/** Time without a new case after which the reader is taken to hang. */
-const hangMs = 30_000;
+/** Computing without a new case after which the reader is taken to hang, and waiting: the machine may be busy. */
+const hangMs = { computing: 20_000, waiting: 600_000 };
 
 const { values } = parseArgs({
   options: {
@@ -52,10 +52,11 @@ function fuzzInThread(name: string): Promise<{ readonly findings: number }> {
   };
   const thread = new Worker(new URL('fuzz-thread.ts', import.meta.url), { workerData });
   const [head, body] = [new Int32Array(watched, 0, 2), new Uint8Array(watched, 8)];
-  let last = { number: 0, at: performance.now() };
+  let last = { number: 0, at: performance.now(), computed: computedMs() };
   const watch = setInterval(() => {
-    if (head[0] !== last.number) last = { number: head[0], at: performance.now() };
-    if (performance.now() - last.at < hangMs || head[0] === 0) return;
+    if (head[0] !== last.number) last = { number: head[0], at: performance.now(), computed: computedMs() };
+    const isInTime = computedMs() - last.computed < hangMs.computing;
+    if ((isInTime && performance.now() - last.at < hangMs.waiting) || head[0] === 0) return;
     writeCases(join(values.findings, name), [body.slice(0, head[1])]);
     process.stderr.write(`${name}: case ${head[0]} hangs; it was kept\n`);
     process.exit(1);
@@ -64,4 +65,10 @@ function fuzzInThread(name: string): Promise<{ readonly findings: number }> {
     thread.once('message', resolve);
     thread.once('error', reject);
   }).finally(() => clearInterval(watch));
+}
+
+/** Milliseconds that all threads have computed. */
+function computedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
