@@ -5,6 +5,7 @@ import { artefact, policy } from './targets/documents.ts';
 import { image } from './targets/images.ts';
 import { oipBinary, oipJson, oipResponse } from './targets/oip.ts';
 import { onnx } from './targets/onnx.ts';
+import { wav } from './targets/recordings.ts';
 import { answerMark, predict } from './targets/serving.ts';
 import { cifarUpload, idxUpload, npzArrays, npzUpload, tarUpload } from './targets/uploads.ts';
 
@@ -19,6 +20,7 @@ export const targets: readonly FuzzTarget[] = [
   artefact,
   onnx,
   image,
+  wav,
   imageHeader,
   npy,
   npzFile,
