@@ -7,8 +7,8 @@ export const keyAgeMsMax = 5_000;
 export const keyAgeWhileAskedMsMax = 10_000;
 /** Age up to which a key that was good is believed while the database fails. */
 export const keyAgeInOutageMsMax = 300_000;
-/** Time after a failure of the database in which known keys do not wait for it again. */
-export const outagePauseMs = 1_000;
+/** Time for which one request alone asks for a key that is known: in an outage the others do not wait with it. */
+export const askingMsMax = 1_000;
 /** Keys that are remembered, and ids of which there is no key: those are forgotten among themselves, so that guesses displace no key. */
 export const knownKeysMax = 4_096;
 export const unknownIdsMax = 1_024;
@@ -43,7 +43,8 @@ export function keyDirectory({
   // Values, not promises: a promise of one request must not be awaited by another that outlives it.
   const known = new Map<string, KnownKey>();
   const unknown = new Map<string, number>();
-  let failedAt = Number.NEGATIVE_INFINITY;
+  /** Whether the last that the database did was to fail. */
+  let isFailing = false;
   const forget = (id: string) => {
     known.delete(id);
     unknown.delete(id);
@@ -51,6 +52,7 @@ export function keyDirectory({
   const ask = async (id: string): Promise<StoredKey | undefined> => {
     const askedAt = now();
     const key = await store.read(id);
+    isFailing = false;
     forget(id);
     if (key === undefined) remember(unknown, { id, value: askedAt, max: unknownIdsMax });
     else remember(known, { id, value: { key, askedAt, askedAgainAt: askedAt }, max: knownKeysMax });
@@ -61,8 +63,8 @@ export function keyDirectory({
     try {
       return await ask(id);
     } catch (thrown) {
-      failedAt = now();
-      if (failedAt - entry.askedAt < keyAgeInOutageMsMax) return entry.key;
+      isFailing = true;
+      if (now() - entry.askedAt < keyAgeInOutageMsMax) return entry.key;
       throw thrown;
     }
   };
@@ -75,9 +77,9 @@ export function keyDirectory({
         return missedAt !== undefined && at - missedAt < keyAgeMsMax ? undefined : ask(id);
       }
       const age = at - entry.askedAt;
-      const isAsked = entry.askedAgainAt > entry.askedAt && age < keyAgeWhileAskedMsMax;
-      const isOutage = at - failedAt < outagePauseMs && age < keyAgeInOutageMsMax;
-      if (age >= keyAgeMsMax && !isAsked && !isOutage) return askAgain(id, entry);
+      const isAsked = entry.askedAgainAt > entry.askedAt && at - entry.askedAgainAt < askingMsMax;
+      const ageWhileAskedMax = isFailing ? keyAgeInOutageMsMax : keyAgeWhileAskedMsMax;
+      if (age >= keyAgeMsMax && !(isAsked && age < ageWhileAskedMax)) return askAgain(id, entry);
       // What is used stays: the first of the map is what was not for longest.
       known.delete(id);
       known.set(id, entry);

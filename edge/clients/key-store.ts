@@ -21,7 +21,7 @@ export interface KeyStore {
 }
 
 /** Time that the database may take, in milliseconds. */
-const answerMsMax = 2_000;
+const answerMsMax = 1_000;
 
 /** Makes the store over a database that has edge/migrations applied. */
 export function keyStore(database: D1Binding): KeyStore {

@@ -120,6 +120,27 @@ describe('a key', () => {
     expect(guarded.upstream.received).toHaveLength(1);
   });
 
+  it('of some models sees the screenings of these alone', async () => {
+    const of = async (model: string) =>
+      (await operator.createKey({ scopes: ['screen'], models: [model] })).key;
+    const [own, another] = [await of('off'), await of('enforce')];
+    const create = (key: string, model: string) =>
+      operator.callWith(key, '/v1/screenings', {
+        method: 'POST',
+        headers: { 'idempotency-key': `of-${model}` },
+        body: JSON.stringify({ model, format: 'npz' }),
+      });
+    await refused(await create(another, 'off'), 403);
+    const made = await create(own, 'off');
+    expect(made.status).toBe(202);
+    const { id } = (await made.json()) as { id: string };
+    expect((await operator.callWith(own, `/v1/screenings/${id}`)).status).toBe(200);
+    expect(await (await operator.callWith(own, '/v1/screenings')).text()).toContain(id);
+    await refused(await operator.callWith(another, `/v1/screenings/${id}`), 404);
+    await refused(await operator.callWith(another, `/v1/screenings/${id}`, { method: 'DELETE' }), 404);
+    expect(await (await operator.callWith(another, '/v1/screenings')).text()).not.toContain(id);
+  });
+
   it('that has expired is nobody’s from that instant on', async () => {
     const expires_at = new Date(Date.now() + 1_500).toISOString();
     const { key } = await operator.createKey({ scopes: ['infer'], expires_at });

@@ -35,6 +35,11 @@ describe('a key with the scope', () => {
         const said = await answer.text();
         expect([401, 403].includes(answer.status), `${route}: ${answer.status} ${said}`).toBe(!isAllowed);
         if (isAllowed) continue;
+        // A route is asked with HEAD as it is with GET.
+        if (method === 'get') {
+          const head = await operator.callWith(keys.get(scope)!.key, pathOf(template), { method: 'HEAD' });
+          expect(head.status, `HEAD ${template}`).toBe(403);
+        }
         expect(JSON.parse(said)).toMatchObject({ code: 'insufficient_scope', status: 403 });
         expect(said).toContain(`the scope ${needed} is needed`);
         expect(answer.headers.get('www-authenticate')).toBe(
