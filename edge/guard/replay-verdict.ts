@@ -45,8 +45,8 @@ export async function replayVerdict(
 ): Promise<Replay> {
   const { detector } = recorded;
   const scorer = detector?.scorer ?? null;
-  if (detector === null || scorer === null || recorded.rows.length === 0) {
-    throw new GuardError('conflict', 'this verdict has no score that could be replayed');
+  if (detector === null || scorer === null || recorded.rows.length === 0 || recorded.failure !== null) {
+    throw new GuardError('conflict', `this verdict has no score that could be replayed: ${whyNot(recorded)}`);
   }
   if (detector.noise_key_id !== services.noiseKey.id) {
     throw new GuardError('conflict', 'the verdict was made with another noise key');
@@ -93,6 +93,15 @@ export async function replayVerdict(
       scorer: scored.scorer,
     },
   };
+}
+
+/** Why there are no scores, or not of all rows. */
+function whyNot({ failure, rows, reasons }: Verdict): string {
+  if (failure === null) return `its request was not judged (${reasons.join(', ')})`;
+  const { class: failureClass, code } = failure;
+  if (rows.length > 0) return `its scoring broke off after some rows (${failureClass}, ${code})`;
+  if (failureClass === 'unsupported_input') return `its input was refused before it was scored (${code})`;
+  return `its scoring failed (${failureClass}, ${code}), which depends on more than the request`;
 }
 
 /** Those of the policy that the verdict was made under; before there were policies, and under the configuration's, the detector's own. */

@@ -143,6 +143,33 @@ describe('GET /v1/verdicts', () => {
   });
 });
 
+describe('a replay', () => {
+  it('works for what was scored, and says of the rest why not', async () => {
+    const replay = (index: number, body: string) =>
+      guarded.call(`/v1/verdicts/${made[index]}/replay`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json' },
+      });
+    for (const [index, body] of [jsonBody(), jsonBody([restlessInput])].entries()) {
+      expect(await (await replay(index, body)).json()).toMatchObject({ matches: true });
+    }
+    const refused = await replay(3, '{}');
+    expect(refused.status).toBe(409);
+    const { detail } = problemSchema.parse(await refused.json());
+    expect(detail).toContain('its input was refused before it was scored (malformed_request)');
+    guarded.extractor.behaviour = (_request, response) => void response.writeHead(401).end();
+    const failed = await guarded.infer('enforce');
+    resetFixtures(guarded);
+    const id = failed.headers.get('x-guard-verdict-id')!;
+    await guarded.audited(id);
+    const init = { method: 'POST', body: jsonBody(), headers: { 'content-type': 'application/json' } };
+    const again = await guarded.call(`/v1/verdicts/${id}/replay`, init);
+    expect(again.status).toBe(409);
+    expect(problemSchema.parse(await again.json()).detail).toContain('worker_auth');
+  });
+});
+
 describe('the query of a page', () => {
   const at = '2026-01-01T00:00:00.000Z';
   const filters: readonly Omit<AuditPage, 'order' | 'limit'>[] = [
