@@ -20,6 +20,7 @@ export interface GuardedRequest {
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
+  /** Id of whoever sent it. */
   readonly principal: string;
   /** Where it goes on the upstream: see `ForwardCall`. */
   readonly path: string;
