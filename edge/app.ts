@@ -7,8 +7,10 @@ import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { authorize } from './access/authorize.ts';
 import { receiveTrace } from './clients/trace-context.ts';
+import { addDashboardRoutes } from './dashboard/dashboard-routes.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { App, AppEnv } from './routes/app-env.ts';
+import { addDetectorsRoute } from './routes/detectors.ts';
 import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addInferRoutes } from './routes/infer.ts';
@@ -68,8 +70,10 @@ export function createApp(dependencies: Dependencies): App {
   addScreeningReportRoutes(app, dependencies);
   addKeyRoutes(app, dependencies);
   addModelDriftRoute(app, dependencies);
+  addDetectorsRoute(app, dependencies);
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
+  addDashboardRoutes(app, dependencies);
   app.notFound((context) => {
     const error = new GuardError('not_found', 'there is no such route');
     services.metrics.rejected.inc({ reason: error.code });

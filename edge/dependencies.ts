@@ -31,8 +31,11 @@ import { uploadStore } from './screening/upload-store.ts';
 /** What the app is made of. */
 export type Dependencies = RouteDependencies;
 
-/** Makes the dependencies of one isolate. */
-export async function createDependencies(config: EdgeConfig): Promise<Dependencies> {
+/** Makes the dependencies of one isolate. @param dashboard the dashboard's browser code */
+export async function createDependencies(
+  config: EdgeConfig,
+  dashboard: RouteDependencies['dashboard'],
+): Promise<Dependencies> {
   const { bindings, upstream, load } = config;
   const metrics = guardMetrics();
   const gpuWorker = {
@@ -44,6 +47,7 @@ export async function createDependencies(config: EdgeConfig): Promise<Dependenci
   const policies = policyStore(bindings.database);
   return {
     models: config.models,
+    dashboard,
     access: await createAccess({ ...config.access, keys: keyStore(bindings.database) }),
     rateLimits: config.access.rateLimits,
     services: {

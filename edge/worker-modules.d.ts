@@ -11,6 +11,12 @@ declare module 'cloudflare:workers' {
   }
 }
 
+// Made before the bundle: see gpu-worker/demo/build-dashboard.ts.
+declare module '*/dashboard/browser.json' {
+  const files: Readonly<Record<string, string>>;
+  export default files;
+}
+
 declare module '*.wasm' {
   const module: WebAssembly.Module;
   export default module;

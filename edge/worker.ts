@@ -1,5 +1,6 @@
 // The edge's entry in workerd: wires the bindings to the app and to the Workflow of screenings, once an isolate.
 import { WorkflowEntrypoint } from 'cloudflare:workers';
+import dashboard from '../dist/dashboard/browser.json' with { type: 'json' };
 import { asGuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
@@ -32,7 +33,7 @@ export default {
   async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
     try {
       // A value, not a promise: a promise of one request must not be awaited by another that outlives it.
-      app ??= createApp(await createDependencies(parseConfig(env)));
+      app ??= createApp(await createDependencies(parseConfig(env), dashboard));
     } catch (thrown) {
       const error = asGuardError(thrown);
       log('error', 'edge.start_failure', { error });

@@ -131,6 +131,20 @@ describe('the house', () => {
     expect(broken).toEqual([]);
   });
 
+  it('keeps code for browsers to itself, to shared/ and to types alone of what needs zod', () => {
+    const broken = offenders(({ path, text, imports }) =>
+      path.startsWith('edge/dashboard/browser/')
+        ? [
+            ...imports.filter(
+              (target) => !target.startsWith('edge/dashboard/browser/') && !target.startsWith('shared/'),
+            ),
+            ...(text.match(/^import (?!type )[^;]*shared\/contracts\/[^;]*/gm) ?? []),
+          ]
+        : [],
+    );
+    expect(broken).toEqual([]);
+  });
+
   it('imports each runtime only in the files named after it', () => {
     const broken = offenders(({ path, imports }) =>
       imports.filter((target) => {

@@ -58,7 +58,11 @@ export const routeScopes: Readonly<Record<string, RouteScope>> = {
   'GET /v1/keys/{id}': 'admin',
   'DELETE /v1/keys/{id}': 'admin',
   'GET /v1/models/{model}/drift': 'admin',
+  'GET /v1/detectors': 'admin',
   'GET /metrics': 'admin',
+  'GET /dashboard': 'open',
+  'GET /dashboard/{page}': 'open',
+  'GET /dashboard/assets/{file}': 'open',
 };
 
 /** The same by what `routeKey` makes of them. */

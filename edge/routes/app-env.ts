@@ -26,6 +26,8 @@ export type App = OpenAPIHono<AppEnv>;
 /** What the routes are given. */
 export interface RouteDependencies {
   readonly models: ReadonlyMap<string, ConfiguredModel>;
+  /** The dashboard's browser code by file name, a file a page. */
+  readonly dashboard: Readonly<Record<string, string>>;
   readonly access: Access;
   readonly rateLimits: RateLimits;
   readonly services: GuardServices;

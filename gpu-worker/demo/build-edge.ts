@@ -15,13 +15,15 @@ const sources = [
   'edge/**/*.ts',
   'edge/**/wrangler.toml',
   'shared/**/*.ts',
+  'gpu-worker/demo/build-dashboard.ts',
   'wrangler.toml',
   'package.json',
   'package-lock.json',
 ];
 
-/** All of wrangler's environment: nothing asks the network for updates, telemetry or request metadata. */
+/** All of wrangler's environment: it finds Node for the build of the dashboard, and nothing asks the network for updates, telemetry or request metadata. */
 const environment = {
+  PATH: path.dirname(process.execPath),
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',

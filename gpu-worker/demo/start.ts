@@ -151,7 +151,11 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
     bindings: {
       GPU_WORKER_URL: gpuWorkerUrl.origin,
       UPSTREAM_URL: upstreamUrl.origin,
-      GUARD_MODELS: JSON.stringify([{ name: 'mnist-lenet5', mode: options.mode, artefact: artefactKey }]),
+      GUARD_MODELS: JSON.stringify([
+        { name: 'mnist-lenet5', mode: options.mode, artefact: artefactKey },
+        // The page that attacks a digit asks this one.
+        { name: 'mnist-lenet5-unguarded', mode: 'off' },
+      ]),
       AUTH: 'none',
       GPU_WORKER_TOKEN: folder.token,
       NOISE_KEY: folder.noiseKeyHex,
@@ -162,6 +166,7 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
   const edge = startChild({ name: 'edge', url: new URL('./edge-process.ts', import.meta.url), message });
   const edgeUrl = await edge.ready;
   console.log(`edge        ${edgeUrl.origin}`);
+  console.log(`dashboard   ${new URL('/dashboard', edgeUrl)}`);
   return edgeUrl;
 }
 
