@@ -138,7 +138,7 @@ function showDetails({ verdict, model, principal, request_digest: digest }: Entr
       ['Reasons', verdict.reasons.join(', ') || '–'],
       ...(failure === null ? [] : [['Failure', `${failure.class}: ${failure.detail}`] as const]),
       ['Sent by', principal ?? 'nobody had to say'],
-      ['Request digest', short(digest)],
+      ['Request digest', digest === null ? 'its body was not read' : short(digest)],
       ...(detector === null ? [] : [['Detector', `${detector.name} ${detector.version}`] as const]),
       ['Time taken', `${timings.total.toFixed(1)} ms, of which extraction ${timings.extract.toFixed(1)} ms`],
       ['ATLAS', verdict.taxonomy.join(', ') || '–'],
