@@ -118,7 +118,7 @@ const matrix: Readonly<Record<FailureClass, Row>> = {
 };
 
 /** Brings a failure about. */
-const causes: Readonly<Record<FailureClass, () => Promise<unknown> | unknown>> = {
+const causes: Readonly<Record<FailureClass, () => unknown>> = {
   timeout: neverAnswer,
   overload: () => answerStatus(503, { 'retry-after': '7' }),
   worker_unreachable: () => guarded.extractor.die(),

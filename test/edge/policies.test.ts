@@ -1,5 +1,6 @@
 // Policies through the running Worker: drafted, published, compared, rolled back, and what a guard makes of them.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { newApiKeySchema } from '../../shared/contracts/api-key.ts';
 import { extractionParameters } from '../../shared/contracts/extraction.ts';
 import {
   defaultPolicy,
@@ -9,6 +10,7 @@ import {
   policyVersionListSchema,
   policyVersionSchema,
 } from '../../shared/contracts/policy.ts';
+import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { problemSchema } from '../../shared/problem-response.ts';
 import { answerHonestly } from '../helpers/canned-extractor.ts';
 import {
@@ -271,6 +273,36 @@ describe('a guard under a policy', () => {
     const answer = await guarded.infer('enforce');
     expect(answer.status).toBe(504);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  it('tells scores to operators, and to other callers only where the policy reveals them', async () => {
+    const made = await guarded.call('/v1/keys', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': 'reveal' },
+      body: JSON.stringify({ name: 'a caller', scopes: ['verdict'] }),
+    });
+    expect(made.status).toBe(201);
+    const { key } = newApiKeySchema.parse(await made.json());
+    const verdictOf = async (headers: Record<string, string> = {}) => {
+      const answer = await guarded.call('/v1/guard/verdicts?model=enforce', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: jsonBody([restlessInput]),
+      });
+      return verdictSchema.parse(await answer.json());
+    };
+    const caller = { authorization: `Bearer ${key}` };
+    expect(await verdictOf(caller)).toMatchObject({
+      verdict: 'block',
+      score: null,
+      threshold: null,
+      reasons: [],
+      rows: [],
+      detector: null,
+    });
+    expect((await verdictOf()).score).toBeGreaterThan(0);
+    await publish('enforce', { mode: 'enforce', reveal: 'scores' });
+    expect((await verdictOf(caller)).score).toBeGreaterThan(0);
   });
 
   it('tells no verdict where the policy reveals nothing', async () => {
