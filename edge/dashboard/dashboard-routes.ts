@@ -8,6 +8,7 @@ import type { App, AppEnv, RouteDependencies } from '../routes/app-env.ts';
 import { dashboardStyle } from './dashboard-style.ts';
 import { drawPage } from './draw-page.ts';
 import { type PageContent, pageFrame } from './page-frame.ts';
+import { policiesPage } from './policies-page.ts';
 import { reportPage } from './report-page.ts';
 import { robustnessPage } from './robustness-page.ts';
 import { scoresPage } from './scores-page.ts';
@@ -17,6 +18,7 @@ import { verdictsPage } from './verdicts-page.ts';
 const pages: Readonly<Record<DashboardPage, PageContent>> = {
   verdicts: verdictsPage,
   scores: scoresPage,
+  policies: policiesPage,
   screenings: screeningsPage,
   report: reportPage,
   robustness: robustnessPage,

@@ -15,6 +15,7 @@ export interface PageContent {
 const navigation: readonly { readonly page: DashboardPage; readonly label: string }[] = [
   { page: 'verdicts', label: 'Verdicts' },
   { page: 'scores', label: 'Scores' },
+  { page: 'policies', label: 'Policies' },
   { page: 'screenings', label: 'Screenings' },
   { page: 'robustness', label: 'Robustness' },
   { page: 'draw', label: 'Draw and attack' },

@@ -5,9 +5,9 @@ import type { PageContent } from './page-frame.ts';
 export const reportPage: PageContent = {
   title: 'Report of a screening',
   lead: 'As the job wrote it.',
-  body: html`<p class="actions"><a href="/dashboard/screenings">All screenings</a>
-<button type="button" id="save-page">Save the page</button>
+  body: html`<p id="saving" class="actions" hidden><button type="button" id="save-page">Save the page</button>
 <button type="button" id="save-json">Save as JSON</button>
 <button type="button" id="save-csv">Save the suspects as CSV</button></p>
-<iframe id="report" title="Report of the screening" sandbox referrerpolicy="no-referrer"></iframe>`,
+<p><a href="/dashboard/screenings">All screenings</a></p>
+<iframe id="report" hidden title="Report of the screening" sandbox referrerpolicy="no-referrer"></iframe>`,
 };

@@ -4,6 +4,7 @@
 export const dashboardPages = [
   'verdicts',
   'scores',
+  'policies',
   'screenings',
   'report',
   'robustness',

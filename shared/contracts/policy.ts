@@ -136,9 +136,11 @@ export const policyChangeSchema = z.object({
 export type PolicyChange = z.infer<typeof policyChangeSchema>;
 
 const policySideSchema = z.union([z.int(), z.literal('draft')]);
+/** What differs between two versions, or between one and the draft. */
 export const policyDiffSchema = z.object({
   model: z.string(),
   from: policySideSchema,
   to: policySideSchema,
   changes: z.array(policyChangeSchema),
 });
+export type PolicyDiff = z.infer<typeof policyDiffSchema>;

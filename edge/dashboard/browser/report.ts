@@ -22,6 +22,8 @@ startPage(async ({ guard }) => {
       );
     });
   }
+  find('saving', HTMLElement).hidden = false;
+  find('report', HTMLIFrameElement).hidden = false;
   say('');
 });
 

@@ -26,6 +26,7 @@ startPage(async ({ guard }) => {
   /** What each card was made from, so that a job that stands still is left alone. */
   const shown = new Map<string, string>();
   let pages = 1;
+  let isLoaded = false;
 
   const refresh = async () => {
     const listed: ScreeningJob[] = [];
@@ -50,12 +51,12 @@ startPage(async ({ guard }) => {
       const before = shown.get(job.id);
       const place = jobs.children[index];
       if (before === made && place instanceof HTMLElement && place.dataset.id === job.id) continue;
-      if (before !== undefined && (JSON.parse(before) as ScreeningJob).state !== job.state) {
-        news.push(`${titleOf(job)} is ${job.state}.`);
-      }
+      const stateBefore = before === undefined ? undefined : (JSON.parse(before) as ScreeningJob).state;
+      if (isLoaded && stateBefore !== job.state) news.push(`${titleOf(job)} is ${job.state}.`);
       shown.set(job.id, made);
       putCard(jobs, { index, job });
     }
+    isLoaded = true;
     while (jobs.children.length > listed.length) jobs.lastElementChild!.remove();
     if (listed.length === 0) {
       find('news', HTMLElement).textContent =
