@@ -8,8 +8,8 @@ import { GuardError } from '../../shared/errors.ts';
  */
 export async function withinDeadline<T>(work: Promise<T>, deadlineAt: number, what: string): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const error = new GuardError('deadline_exceeded', `${what} took longer than the guard may`);
-  const timer = setTimeout(() => reject(error), Math.max(0, deadlineAt - Date.now()));
+  const fail = () => reject(new GuardError('deadline_exceeded', `${what} took longer than the guard may`));
+  const timer = setTimeout(fail, Math.max(0, deadlineAt - Date.now()));
   try {
     return await Promise.race([work, late]);
   } finally {
