@@ -112,5 +112,30 @@ export interface RateLimitBinding {
   limit(options: { readonly key: string }): Promise<{ readonly success: boolean }>;
 }
 
+/** What the history of one caller is asked: some inputs that came at once. */
+export interface QueryCall {
+  readonly inputs: readonly { readonly digest: string; readonly fingerprint: Float64Array }[];
+  /** How old earlier inputs may be, in milliseconds. */
+  readonly windowMs: number;
+}
+
+/** The Durable Objects that keep what callers asked: one a caller, model and noise key. */
+export interface QueryHistoryBinding {
+  getByName(name: string): {
+    /** @returns [inputs]: how many earlier inputs each nearly equals */
+    compare(call: QueryCall): Promise<readonly number[]>;
+  };
+}
+
+/** What a Durable Object keeps its state in: SQLite, which it alone reads and writes. */
+export interface ObjectStorage {
+  readonly sql: {
+    exec<Row>(statement: string, ...values: readonly (string | number | ArrayBuffer)[]): { toArray(): Row[] };
+  };
+  /** @param at instant of `Date.now()` */
+  setAlarm(at: number): Promise<void>;
+  deleteAll(): Promise<void>;
+}
+
 /** Lets work go on after the answer was sent. */
 export type WaitUntil = (work: Promise<unknown>) => void;

@@ -12,7 +12,14 @@ import {
   checkAccess,
   jsonText,
 } from './access-variables.ts';
-import type { D1Binding, DetectorBinding, R2Binding, R2BucketBinding, WorkflowBinding } from './bindings.ts';
+import type {
+  D1Binding,
+  DetectorBinding,
+  QueryHistoryBinding,
+  R2Binding,
+  R2BucketBinding,
+  WorkflowBinding,
+} from './bindings.ts';
 
 /** What the servers of protected models speak. */
 export const upstreamProtocols = ['open-inference', 'tensorflow-serving'] as const;
@@ -51,6 +58,7 @@ export interface EdgeConfig {
     readonly detector: DetectorBinding;
     readonly screenings: R2BucketBinding;
     readonly screening: WorkflowBinding<JobHoldParams>;
+    readonly queries: QueryHistoryBinding;
   };
   /** How long verdicts are kept, in days; undefined keeps them for ever. */
   readonly auditRetentionDays: number | undefined;
@@ -179,6 +187,7 @@ const bindingsSchema = z
     DETECTOR: z.custom<DetectorBinding>(isBinding, 'must be the detector Worker'),
     SCREENINGS: z.custom<R2BucketBinding>(isBinding, 'must be an R2 bucket'),
     SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
+    QUERIES: z.custom<QueryHistoryBinding>(isBinding, 'must be a namespace of Durable Objects'),
   })
   .superRefine(checkAccess);
 
@@ -217,6 +226,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
       detector: values.DETECTOR,
       screenings: values.SCREENINGS,
       screening: values.SCREENING,
+      queries: values.QUERIES,
     },
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     screeningLeaseMs: values.SCREENING_LEASE_MS,

@@ -14,6 +14,7 @@ import { keyStore } from './clients/key-store.ts';
 import { mediaClient } from './clients/media-client.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
 import { policyStore } from './clients/policy-store.ts';
+import { queryClient } from './clients/query-client.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
 import type { EdgeConfig, JobHoldParams, LoadBounds, WebhookConfig } from './config.ts';
@@ -58,6 +59,7 @@ export async function createDependencies(
       extractor: extractorClient(gpuWorker),
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
       media: mediaClient(gpuWorker),
+      queries: queryClient(bindings.queries),
       upstream: upstreamClient({
         ...upstream,
         passCredentials: !config.access.required,

@@ -5,6 +5,12 @@ declare module 'cloudflare:workers' {
     protected readonly ctx: { waitUntil(work: Promise<unknown>): void };
   }
 
+  export abstract class DurableObject<Env = unknown> {
+    constructor(ctx: unknown, env: Env);
+    protected readonly env: Env;
+    protected readonly ctx: { readonly storage: import('./bindings.ts').ObjectStorage };
+  }
+
   export abstract class WorkflowEntrypoint<Env = unknown> {
     protected readonly env: Env;
     protected readonly ctx: { waitUntil(work: Promise<unknown>): void };

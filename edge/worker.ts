@@ -1,14 +1,15 @@
 // The edge's entry in workerd: wires the bindings to the app and to the Workflow of screenings, once an isolate.
-import { WorkflowEntrypoint } from 'cloudflare:workers';
+import { DurableObject, WorkflowEntrypoint } from 'cloudflare:workers';
 import dashboard from '../dist/dashboard/browser.json' with { type: 'json' };
 import { asGuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { createApp } from './app.ts';
-import type { WaitUntil, WorkflowStep } from './bindings.ts';
+import type { QueryCall, WaitUntil, WorkflowStep } from './bindings.ts';
 import { artefactStore } from './clients/artefact-store.ts';
 import { auditFigures } from './clients/audit-figures.ts';
 import { auditStore } from './clients/audit-store.ts';
+import { type QueryHistoryState, queryHistory } from './clients/query-history.ts';
 import { type JobHoldParams, parseConfig } from './config.ts';
 import { createDependencies, createScreeningServices } from './dependencies.ts';
 import { keepAudit } from './guard/keep-audit.ts';
@@ -69,5 +70,18 @@ export class ScreeningWorkflow extends WorkflowEntrypoint<Env> {
   async run({ payload }: { readonly payload: JobHoldParams }, step: WorkflowStep): Promise<void> {
     services ??= await createScreeningServices(parseConfig(this.env));
     await runScreening(payload, { step, services });
+  }
+}
+
+/** What one caller asked of one model of late. */
+export class QueryHistory extends DurableObject<Env> {
+  private readonly history: QueryHistoryState = queryHistory(this.ctx.storage);
+
+  compare(call: QueryCall): readonly number[] {
+    return this.history.compare(call);
+  }
+
+  alarm(): Promise<void> {
+    return this.history.forget();
   }
 }

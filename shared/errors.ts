@@ -29,6 +29,7 @@ export const errorTable = {
   extractor_unauthorized: { status: 503, title: 'Activation extraction refused the guard' },
   bad_extractor_reply: { status: 502, title: 'Activation extraction answered with nonsense' },
   policy_unavailable: { status: 503, title: 'The policy of this model cannot be read' },
+  query_check_unavailable: { status: 503, title: 'Earlier queries cannot be looked up' },
   detector_unavailable: { status: 503, title: 'No detector for this model' },
   upstream_unreachable: { status: 502, title: 'Protected model is unreachable' },
   upstream_timeout: { status: 504, title: 'Protected model did not answer in time' },

@@ -12,6 +12,8 @@ export const pendingVerdictBytesMax = 16 * 1024 * 1024;
 export const pendingShadowBytesMax = 8 * 1024 * 1024;
 /** Rows of one inference request that are scored. */
 export const batchRowsMax = 64;
+/** Queries that are kept of one caller of one model, of about 500 bytes each: those of before are forgotten. */
+export const queriesKeptMax = 1_024;
 /** Input tensors of one inference request. */
 export const inputTensorsMax = 16;
 /** Nesting of a JSON body, counted in brackets: Coraza stops at 1,024, an inference request needs one level a dimension. */

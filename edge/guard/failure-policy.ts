@@ -15,6 +15,7 @@ const classOfCode: Partial<Record<ErrorCode, FailureClass>> = {
   extractor_unauthorized: 'worker_auth',
   bad_extractor_reply: 'bad_worker_reply',
   detector_unavailable: 'no_detector',
+  query_check_unavailable: 'query_check',
   body_too_large: 'body_too_large',
   client_cancelled: 'client_cancel',
   client_deadline_exceeded: 'client_cancel',

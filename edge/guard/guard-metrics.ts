@@ -22,6 +22,7 @@ export interface GuardMetrics {
   readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
   readonly fallbacks: Counter<'model'>;
   readonly policyFailures: Counter<'model'>;
+  readonly queryAttacks: Counter<'model' | 'action'>;
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
   readonly auditRetries: Counter;
@@ -97,6 +98,12 @@ export function guardMetrics(): GuardMetrics {
       name: 'guard_policy_failures_total',
       help: 'Times that the policy of a model could not be read; the last known one guards on.',
       labelNames: ['model'],
+      registers,
+    }),
+    queryAttacks: new Counter({
+      name: 'guard_query_attacks_total',
+      help: 'Requests with an input that nearly equals many earlier ones of the same caller, by what the policy says of them.',
+      labelNames: ['model', 'action'],
       registers,
     }),
     auditFailures: new Counter({

@@ -7,6 +7,7 @@ import type { DetectorClient } from '../clients/detector-client.ts';
 import type { ExtractorClient } from '../clients/extractor-client.ts';
 import type { MediaClient } from '../clients/media-client.ts';
 import type { PolicyStore } from '../clients/policy-store.ts';
+import type { QueryClient } from '../clients/query-client.ts';
 import type { UpstreamClient } from '../clients/upstream-client.ts';
 import type { CurrentPolicies } from './current-policies.ts';
 import type { GuardMetrics } from './guard-metrics.ts';
@@ -21,6 +22,7 @@ export interface GuardServices {
   readonly extractor: ExtractorClient;
   readonly detector: DetectorClient;
   readonly media: MediaClient;
+  readonly queries: QueryClient;
   readonly upstream: UpstreamClient;
   readonly audit: AuditStore;
   readonly figures: AuditFiguresStore;

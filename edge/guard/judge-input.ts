@@ -5,9 +5,11 @@ import { log } from '../../shared/log.ts';
 import type { LoadedArtefact } from '../clients/artefact-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import { failedVerdict, leftOutVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
+import { checkQueries, type QueryCheck } from './check-queries.ts';
 import type { GuardedModel } from './current-policies.ts';
 import { failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
+import { type QueryFinding, raiseQueries } from './raise-queries.ts';
 import { scoreInput } from './score-input.ts';
 import { unlessCancelled } from './unless-cancelled.ts';
 import { validateInput } from './validate-input.ts';
@@ -41,10 +43,35 @@ export interface Judgement {
   readonly error: GuardError | undefined;
 }
 
-/** Parses, validates, extracts and scores one request. Never throws: a failure is a verdict too. */
+/**
+ * Parses, validates, extracts and scores one request, and compares it with its caller's earlier ones where the policy says so.
+ * Never throws: a failure is a verdict too.
+ */
 export async function judgeInput(
   request: JudgedRequest & { readonly body: Uint8Array },
   services: GuardServices,
+): Promise<Judgement> {
+  const startedAt = performance.now();
+  let checking: Promise<QueryFinding | undefined> | undefined;
+  const scored = await judgeScores(request, services, (input) => {
+    checking = checkQueries({ request, ...input }, services);
+    return checking;
+  });
+  // Nobody waits for more where the client has gone.
+  if (scored.verdict.failure?.class === 'client_cancel') return scored;
+  const finding = await checking;
+  if (finding === undefined) return scored;
+  if (finding.error !== undefined) logFailure(request, finding.error);
+  const { verdict, error } = raiseQueries(scored, finding, request);
+  const total = performance.now() - startedAt;
+  return { verdict: { ...verdict, timings_ms: { ...verdict.timings_ms, total } }, error };
+}
+
+/** @param check is called with what is scored, and ends by itself; a request keeps its place until it has ended. */
+async function judgeScores(
+  request: JudgedRequest & { readonly body: Uint8Array },
+  services: GuardServices,
+  check: (checked: Omit<QueryCheck, 'request'>) => Promise<unknown>,
 ): Promise<Judgement> {
   const { model } = request;
   const startedAt = performance.now();
@@ -68,7 +95,8 @@ export async function judgeInput(
     loaded = await unlessCancelled(loading, request.signal);
     const input = validateInput(request, loaded.artefact);
     const scoring = scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
-    work = scoring;
+    const range = loaded.artefact.plan.input_range;
+    work = Promise.allSettled([scoring, check({ input, range, deadlineAt })]);
     const scored = await unlessCancelled(scoring, request.signal);
     const verdict = scoredVerdict(head(), { scored, loaded, noiseKeyId });
     if (scored.broken !== undefined) {

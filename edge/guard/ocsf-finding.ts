@@ -26,6 +26,7 @@ const techniqueNames: Readonly<Record<string, string>> = {
   'AML.T0020': 'Poison Training Data',
   'AML.T0024': 'Exfiltration via AI Inference API',
   'AML.T0043': 'Craft Adversarial Data',
+  'AML.T0043.001': 'Black-Box Optimization',
   'AML.T0043.004': 'Insert Backdoor Trigger',
 };
 

@@ -3,6 +3,7 @@ import { log } from '../../shared/log.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { GuardServices } from './guard-services.ts';
 import type { JudgedRequest, Judgement } from './judge-input.ts';
+import { nearDuplicates } from './raise-queries.ts';
 
 /** Records a judgement. What the audit does not take is logged whole and counted, and changes no answer. */
 export async function recordVerdict(
@@ -22,6 +23,9 @@ export async function recordVerdict(
     metrics.scores.observe({ model: model.name }, verdict.score);
     metrics.durations.observe({ stage: 'extract' }, verdict.timings_ms.extract / 1000);
     metrics.durations.observe({ stage: 'decide' }, verdict.timings_ms.decide / 1000);
+  }
+  if (verdict.reasons.includes(nearDuplicates)) {
+    metrics.queryAttacks.inc({ model: model.name, action: model.policy.queries?.action ?? 'flag' });
   }
   for (const { forwards } of verdict.rows) {
     if (forwards !== undefined) metrics.forwards.observe({ model: model.name }, forwards);

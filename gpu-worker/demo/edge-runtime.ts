@@ -132,6 +132,7 @@ async function miniflareOptions(
         d1Databases,
         r2Buckets: { ...r2Buckets, ...screenings },
         workflows: { SCREENING: { name: 'nccr-guard-screening', className: 'ScreeningWorkflow' } },
+        durableObjects: { QUERIES: { className: 'QueryHistory', useSQLite: true } },
         serviceBindings: { DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' } },
         ratelimits: rateLimitsOf(bindings),
         unsafeDirectSockets: [{ host, port }],

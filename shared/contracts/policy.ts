@@ -26,6 +26,7 @@ export const failurePolicySchema = z.strictObject({
   unsupported_input: outcomeSchema,
   body_too_large: closedSchema,
   client_cancel: closedSchema,
+  query_check: outcomeSchema,
   internal: outcomeSchema,
 } satisfies Record<FailureClass, z.ZodType>);
 export type FailurePolicy = z.infer<typeof failurePolicySchema>;
@@ -54,6 +55,18 @@ const thresholdsSchema = z
     path: ['flag'],
     message: 'must not be greater than block',
   });
+
+/** When queries of one caller that are nearly the same input become a verdict. */
+const queriesSchema = z.strictObject({
+  matches_min: z
+    .int()
+    .min(1)
+    .max(500)
+    .default(3)
+    .describe('Earlier inputs of the caller, each another one, that an input nearly equals.'),
+  window_s: z.int().min(1).max(86_400).default(3_600).describe('How old they may be.'),
+  action: z.enum(['flag', 'block']).default('flag'),
+});
 
 /** The policy of one model. A member that is not known is refused: what it was meant to close would stay open. */
 export const policySchema = z.strictObject({
@@ -87,6 +100,10 @@ export const policySchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Time that a verdict may take; null is the time that the edge is configured with.'),
+  queries: queriesSchema
+    .nullable()
+    .default(null)
+    .describe('The check for attacks that ask again and again with nearly the same input; null is none.'),
 });
 export type Policy = z.infer<typeof policySchema>;
 

@@ -21,6 +21,7 @@ export const failureClasses = [
   'unsupported_input',
   'body_too_large',
   'client_cancel',
+  'query_check',
   'internal',
 ] as const;
 export type FailureClass = (typeof failureClasses)[number];
@@ -86,6 +87,16 @@ export const verdictSchema = z.object({
       scorer: z.enum(scorers).nullable(),
     })
     .nullable(),
+  queries: z
+    .object({
+      matches: z.int().min(0),
+      matches_min: z.int().min(1),
+      window_s: z.int().min(1),
+    })
+    .optional()
+    .describe(
+      'Of the check for query attacks, where the policy asks for it: how many earlier inputs of the caller the input nearly equals.',
+    ),
   policy: z.object({ id: z.string(), version: z.int() }),
   timings_ms: z.object({ extract: z.number(), decide: z.number(), total: z.number() }),
   taxonomy: z.array(z.string()).describe('MITRE ATLAS techniques that a refusal speaks of.'),

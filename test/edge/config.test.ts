@@ -17,6 +17,7 @@ const complete = {
   DETECTOR: {},
   SCREENINGS: {},
   SCREENING: {},
+  QUERIES: {},
 };
 
 function refusal(changes: Readonly<Record<string, unknown>>): GuardError {

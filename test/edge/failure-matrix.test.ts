@@ -114,6 +114,12 @@ const matrix: Readonly<Record<FailureClass, Row>> = {
   unsupported_input: chosen({ status: 400, code: 'malformed_request', verdict: 'not_scored' }),
   body_too_large: unforwardable({ status: 413, code: 'body_too_large', verdict: 'not_scored' }),
   client_cancel: unforwardable({ status: null, code: 'client_cancelled', verdict: 'not_scored' }),
+  query_check: chosen({
+    status: 503,
+    code: 'query_check_unavailable',
+    verdict: 'error',
+    retryAfter: '1',
+  }),
   internal: chosen({ status: 500, code: 'internal', verdict: 'error' }),
 };
 
@@ -135,7 +141,8 @@ const causes: Readonly<Record<FailureClass, () => unknown>> = {
   unsupported_input: () => undefined,
   body_too_large: () => undefined,
   client_cancel: neverAnswer,
-  internal: () => loseKey(true),
+  query_check: () => lose({ queries: true }),
+  internal: () => lose({ key: true }),
 };
 
 const cells = failureClasses.flatMap((failure) =>
@@ -168,8 +175,10 @@ describe.each(failureOutcomes)('failures that the policy says to %s', (outcome) 
       failureClasses.map((failure) => [failure, isClosed(failure) ? 'refuse' : outcome]),
     );
     for (const mode of guardModes) {
-      // Every model begins in its mode: what is published differs from the configuration in the failures alone.
-      const policy = { ...defaultPolicy(mode), failures, timeout_ms: 1_500 };
+      // Every model begins in its mode: what is published differs from the configuration in the failures alone,
+      // and in asking for all that can fail.
+      const queries = { matches_min: 100, window_s: 60, action: 'block' };
+      const policy = { ...defaultPolicy(mode), failures, timeout_ms: 1_500, queries };
       const path = `/v1/policies/${mode}`;
       const put = await guarded.call(path, { method: 'PUT', body: JSON.stringify(policy) });
       expect(put.status).toBe(200);
@@ -182,7 +191,7 @@ describe.each(failureOutcomes)('failures that the policy says to %s', (outcome) 
   }, 60_000);
 
   beforeEach(async () => {
-    await loseKey(false);
+    await lose({ key: false, queries: false });
     resetFixtures(guarded);
   });
 
@@ -326,8 +335,8 @@ function answerStatus(status: number, headers: Record<string, string> = {}): voi
   guarded.extractor.behaviour = (_request, response) => response.writeHead(status, headers).end('{}');
 }
 
-async function loseKey(key: boolean): Promise<void> {
-  const answer = await guarded.call('/faults', { method: 'POST', body: JSON.stringify({ key }) });
+async function lose(faults: { readonly key?: boolean; readonly queries?: boolean }): Promise<void> {
+  const answer = await guarded.call('/faults', { method: 'POST', body: JSON.stringify(faults) });
   expect(answer.status).toBe(204);
 }
 

@@ -73,6 +73,7 @@ export const policy: FuzzTarget = {
         batch: 'cut',
         reveal: 'scores',
         timeout_ms: 250,
+        queries: { matches_min: 5, window_s: 600, action: 'block' },
       },
     ].map((document) => encoder.encode(JSON.stringify(document))),
   dictionary: [
@@ -83,6 +84,8 @@ export const policy: FuzzTarget = {
     '"block":',
     '"failures":',
     '"worker_auth":',
+    '"queries":',
+    '"matches_min":',
     '"client_cancel":',
     '"pass"',
     '"refuse"',

@@ -14,6 +14,7 @@ describe('a policy', () => {
       batch: 'refuse',
       reveal: 'verdict',
       timeout_ms: null,
+      queries: null,
     });
   });
 
@@ -27,6 +28,7 @@ describe('a policy', () => {
   const refused: readonly (readonly [string, object])[] = [
     ['without a mode', {}],
     ['with a misspelt member', { mode: 'off', failure: { timeout: 'refuse' } }],
+    ['with a misspelt member of the check for query attacks', { mode: 'off', queries: { match_min: 3 } }],
     ['with a misspelt class', { mode: 'off', failures: { time_out: 'refuse' } }],
     ['with a misspelt threshold', { mode: 'off', thresholds: { blocks: 1 } }],
     ['with a mode that there is not', { mode: 'on' }],
