@@ -63,10 +63,12 @@ dialog h2 { margin-top: 0; }
 .headline.calm .label { color: var(--ink); }
 .swatch { display: inline-block; width: 1.1rem; height: .8rem; margin-right: .45rem; vertical-align: -.05rem; background: var(--curve-1); }
 .swatch.over { background: var(--curve-2); }
+.swatch.outline { background: none; border: 2px solid var(--ink); }
 .swatch.line { width: 0; height: 1rem; margin: 0 .9rem 0 .5rem; background: none; border-left: 2px dashed var(--ink); vertical-align: -.2rem; }
 svg text { font-size: 12px; fill: currentColor; }
 svg .under { fill: var(--curve-1); }
 svg .over { fill: var(--curve-2); }
+svg .expected { stroke: var(--ink); stroke-width: 2; stroke-linejoin: round; fill: none; }
 svg .axis { stroke: var(--quiet); fill: none; }
 svg .threshold { stroke: var(--ink); stroke-width: 2; stroke-dasharray: 6 4; }
 svg .band { fill: var(--raised); }

@@ -14,9 +14,12 @@ export const scoresPage: PageContent = {
 <ul class="legend" aria-label="Key">
 <li><span class="swatch under"></span>at or below the threshold</li>
 <li><span class="swatch over"></span>above it</li>
+<li id="outline-key" hidden><span class="swatch outline"></span>clean inputs of the calibration, as many as lie below the threshold</li>
 <li><span class="swatch line"></span>the calibrated threshold</li>
 </ul>
 <div id="shares" class="headline calm" hidden><p class="label">Above their thresholds</p><p class="figure" id="share"></p><p id="expectation"></p></div>
+<h2>Drift</h2>
+<p id="drift"></p>
 <h2>Calibration</h2>
 <dl id="calibration" class="facts"></dl>
 <details><summary>The bars as a table</summary>

@@ -15,7 +15,7 @@ ${verdictKinds.map((kind) => html`<option value="${kind}">${kind}</option>`)}</s
 <p id="news" class="quiet" role="status"></p>
 <div class="scroll" tabindex="0" role="region" aria-label="Verdicts">
 <table class="list"><thead><tr><th scope="col">Time</th><th scope="col">Verdict</th><th scope="col" class="number">Score</th><th scope="col" class="number wide">Threshold</th>
-<th scope="col" class="wide">Model</th><th scope="col">Request</th><th scope="col" class="wide">By</th><th scope="col"><span class="hidden">Details</span></th></tr></thead>
+<th scope="col" class="wide">Model</th><th scope="col" class="wide">Request</th><th scope="col" class="wide">By</th><th scope="col"><span class="hidden">Details</span></th></tr></thead>
 <tbody id="rows"></tbody></table>
 </div>
 <p><button type="button" id="older" hidden>Older verdicts</button></p>

@@ -66,6 +66,7 @@ function describeDetector({ key, digest, artefact, threshold, sequential }: Load
       target_fpr: threshold.target_fpr,
       fpr_ci95: threshold.fpr_ci95,
       calibration_samples: threshold.calibration_samples,
+      clean_quantiles: threshold.clean_quantiles ?? null,
     },
     calibration: {
       dataset: calibration.dataset,

@@ -23,6 +23,10 @@ export const detectorSummarySchema = z.object({
     target_fpr: z.number(),
     fpr_ci95: z.tuple([z.number(), z.number()]),
     calibration_samples: z.int(),
+    clean_quantiles: z
+      .array(z.number())
+      .nullable()
+      .describe('Of the clean scores at 0, 1, ... 100 %; null of artefacts that keep none.'),
   }),
   calibration: z.object({
     dataset: z.string(),

@@ -105,8 +105,15 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await expectText(page.locator('#expectation'), /promises 5 % of clean inputs/);
       await page.getByText('The bars as a table').click();
       expect(await page.locator('#bars tr').count()).toBeGreaterThan(1);
+      await expectText(
+        page.locator('#drift'),
+        /^Too few inputs of the last day to compare with the calibration: \d+ of 100\.$/,
+      );
+      await expectText(page.locator('#outline-key'), /clean inputs of the calibration/);
+      expect(await page.locator('#plot .expected').count()).toBe(1);
       await page.getByLabel('Model').selectOption('never-attacked');
       await expectText(page.locator('#status'), /^0 scored inputs/);
+      await expectText(page.locator('#drift'), /keeps no clean scores/);
       expect(faults).toEqual([]);
     });
   });

@@ -102,7 +102,13 @@ describe('the list of detectors', () => {
       key: 'detectors/enforce.json',
       model_digest: modelDigest,
       input_shape: [1, 2, 3],
-      threshold: { value: 0, target_fpr: 0.01, fpr_ci95: [0.004, 0.02], calibration_samples: 1000 },
+      threshold: {
+        value: 0,
+        target_fpr: 0.01,
+        fpr_ci95: [0.004, 0.02],
+        calibration_samples: 1000,
+        clean_quantiles: null,
+      },
       card: null,
     });
     expect(models.slice(1).map((model) => model.detector)).toEqual([null, null]);

@@ -13,6 +13,7 @@ import { planScreening } from '../../gpu-worker/extraction/plan-screening.ts';
 import { loadCompiledModel, loadPlainModel, type ServedModel } from '../../gpu-worker/served-model.ts';
 import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
 import { signArtefact } from '../../shared/detector/artefact-signature.ts';
+import { cleanQuantileCount } from '../../shared/detector/score-drift.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { lenetFile } from './command-line.ts';
 import { testSigner } from './test-signer.ts';
@@ -62,7 +63,7 @@ export async function startDashboardEdge(): Promise<DashboardEdge> {
       GUARD_TIMEOUT_MS: '10000',
     },
     artefacts: [
-      { key: 'detectors/attacked.json', bytes: await signed(artefact) },
+      { key: 'detectors/attacked.json', bytes: await signed(withCleanScores(artefact)) },
       { key: 'detectors/unattacked.json', bytes: await signed(unattacked) },
     ],
     onLog: () => undefined,
@@ -117,6 +118,12 @@ async function serve(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
+
+/** With clean scores from -25 to 0, each as likely: what an artefact keeps that is calibrated today. */
+function withCleanScores(artefact: DetectorArtefact): DetectorArtefact {
+  const quantiles = Array.from({ length: cleanQuantileCount }, (_, percent) => percent / 4 - 25);
+  return { ...artefact, threshold: { ...artefact.threshold, clean_quantiles: quantiles } };
 }
 
 async function signed(artefact: DetectorArtefact): Promise<Uint8Array> {

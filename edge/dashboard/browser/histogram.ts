@@ -30,6 +30,32 @@ export function histogram(scores: readonly number[], threshold: number): Bar[] {
   });
 }
 
+/**
+ * How many scores the calibration's clean inputs would put into each bar, were there as many at or below the threshold as there are.
+ * @param quantiles of the clean scores at equal steps from 0 to 100 %, rising
+ * @returns a count a bar, whole or not
+ */
+export function expectedCounts(
+  bars: readonly Bar[],
+  { quantiles, threshold }: { quantiles: readonly number[]; threshold: number },
+): number[] {
+  const below = bars.reduce((sum, { from, count }) => (from < threshold ? sum + count : sum), 0);
+  const promised = shareUpTo(quantiles, threshold);
+  if (promised === 0) return bars.map(() => 0);
+  return bars.map(
+    ({ from, to }) => (below / promised) * (shareUpTo(quantiles, to) - shareUpTo(quantiles, from)),
+  );
+}
+
+/** Share of the clean scores that do not exceed a value, straight between two quantiles. */
+function shareUpTo(quantiles: readonly number[], value: number): number {
+  const upper = quantiles.findIndex((quantile) => quantile > value);
+  if (upper < 0) return 1;
+  if (upper === 0) return 0;
+  const [before, after] = [quantiles[upper - 1], quantiles[upper]];
+  return (upper - 1 + (value - before) / (after - before)) / (quantiles.length - 1);
+}
+
 /** The least width of 1, 2 or 5 times a power of ten that is not below one; some width where that is 0. */
 function roundWidth(least: number): number {
   const wanted = Math.max(least, 1e-9);

@@ -6,21 +6,29 @@ import { scoreText } from './say-verdict.ts';
 /** Extents of the histogram in its own units. */
 const plot = { height: 260, left: 46, bottom: 34, top: 22, right: 10 };
 
-/**
- * Draws bars; their heights are on a square root scale, since a few attacks stand beside thousands of clean inputs.
- * @param width in pixels of the page, so that the writing is as large as any other
- */
+/** How a histogram is drawn. */
+export interface PlotOptions {
+  readonly threshold: number;
+  /** What it shows, for those who do not see it. */
+  readonly label: string;
+  /** In pixels of the page, so that the writing is as large as any other. */
+  readonly width: number;
+  /** What the calibration expects of each bar, where it says so. */
+  readonly expected: readonly number[] | undefined;
+}
+
+/** Draws bars; their heights are on a square root scale, since a few attacks stand beside thousands of clean inputs. */
 export function scorePlot(
   bars: readonly Bar[],
-  { threshold, label, width }: { threshold: number; label: string; width: number },
+  { threshold, label, width, expected }: PlotOptions,
 ): SVGSVGElement {
   const [lowest, highest] = [bars[0].from, bars.at(-1)!.to];
-  const most = bars.reduce((one, { count }) => Math.max(one, count), 1);
+  const most = Math.max(1, ...bars.map(({ count }) => count), ...(expected ?? []));
   const across = (score: number) =>
     plot.left + ((score - lowest) / (highest - lowest)) * (width - plot.left - plot.right);
   const floor = plot.height - plot.bottom;
   const up = (count: number) => floor - Math.sqrt(count / most) * (floor - plot.top);
-  const ticks = [1, Math.round(most / 4), most].filter(
+  const ticks = [1, Math.round(most / 4), Math.round(most)].filter(
     (tick, index, all) => tick > 0 && all.indexOf(tick) === index,
   );
   return drawing(
@@ -39,6 +47,14 @@ export function scorePlot(
         height: floor - up(count),
       }),
     ),
+    ...(expected === undefined
+      ? []
+      : [
+          drawing('path', {
+            class: 'expected',
+            d: `M${across(lowest)} ${floor}${bars.map(({ from, to }, bar) => `L${across(from)} ${up(expected[bar])}H${across(to)}`).join('')}V${floor}`,
+          }),
+        ]),
     drawing('path', { class: 'axis', d: `M${plot.left} ${plot.top}V${floor}H${width - plot.right}` }),
     ...ticks.map((tick) => text(String(tick), { x: plot.left - 6, y: up(tick) + 4, 'text-anchor': 'end' })),
     ...[lowest, (lowest + highest) / 2, highest].map((score, index) =>

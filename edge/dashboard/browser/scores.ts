@@ -3,7 +3,7 @@ import type { AuditPageBody } from '../../../shared/contracts/audit.ts';
 import type { DetectorSummary, GuardedModelSummary } from '../../../shared/contracts/detector-summary.ts';
 import { choice, element, facts, find } from './element.ts';
 import type { GuardClient } from './guard-client.ts';
-import { histogram } from './histogram.ts';
+import { expectedCounts, histogram } from './histogram.ts';
 import { instant, rateText, scoreText, short } from './say-verdict.ts';
 import { scorePlot } from './score-plot.ts';
 import { attempting, say, startPage } from './start-page.ts';
@@ -51,11 +51,15 @@ async function showModel({ model, detector }: GuardedModelSummary, guard: GuardC
   const judged = await readScores(guard, { model, count: Number(choice('count').value) });
   const { value: threshold } = detector.threshold;
   const bars = histogram(judged.scores, threshold);
+  const quantiles = detector.threshold.clean_quantiles;
+  const expected = quantiles === null ? undefined : expectedCounts(bars, { quantiles, threshold });
+  find('outline-key', HTMLElement).hidden = expected === undefined;
   const inputs = `${judged.scores.length} scored ${judged.scores.length === 1 ? 'input' : 'inputs'}`;
   say(`${inputs} in the latest ${judged.verdicts} verdicts of ${model}.`);
   redraw = () => {
     const place = find('plot', HTMLElement);
-    const options = { threshold, label: `Scores of ${inputs} of ${model}`, width: place.clientWidth };
+    const label = `Scores of ${inputs} of ${model}`;
+    const options = { threshold, label, width: place.clientWidth, expected };
     place.replaceChildren(...(bars.length === 0 ? [] : [scorePlot(bars, options)]));
   };
   redraw();
@@ -72,6 +76,29 @@ async function showModel({ model, detector }: GuardedModelSummary, guard: GuardC
   );
   showShare(judged, detector);
   showCalibration(detector);
+  await showDrift(model, guard);
+}
+
+/** `GET /v1/models/{model}/drift`, as far as it is shown. */
+interface Drift {
+  readonly state: 'too_few' | 'no_reference' | 'steady' | 'drifting';
+  readonly rows: number;
+  readonly index: number | null;
+  readonly bound: number | null;
+}
+
+async function showDrift(model: string, guard: GuardClient): Promise<void> {
+  const { body } = await guard.ask<Drift>(`/v1/models/${encodeURIComponent(model)}/drift`);
+  const figures = `index ${body.index?.toFixed(3) ?? '–'}, bound ${body.bound?.toFixed(3) ?? '–'}, ${body.rows} inputs of the last day`;
+  const said: Readonly<Record<Drift['state'], string>> = {
+    no_reference:
+      'The artefact keeps no clean scores to compare with: a detector that is calibrated anew does.',
+    too_few: `Too few inputs of the last day to compare with the calibration: ${body.rows} of 100.`,
+    steady: `The clean scores lie where the calibration found them (${figures}).`,
+    drifting: `The clean scores have left those of the calibration, so that its rate no longer holds (${figures}).`,
+  };
+  find('drift', HTMLElement).textContent = said[body.state];
+  find('drift', HTMLElement).className = body.state === 'drifting' ? 'notice' : '';
 }
 
 function showShare({ scores, above }: JudgedScores, { threshold }: DetectorSummary): void {

@@ -91,7 +91,8 @@ function titleOf({ dataset, format }: ScreeningJob): string {
 
 function jobCard(job: ScreeningJob): HTMLLIElement {
   const { state, stage } = job;
-  const kind = state === 'completed' && (job.poisoned?.length ?? 0) > 0 ? 'block' : state;
+  const isPoisoned = (job.poisoned?.length ?? 0) > 0;
+  const kind = isPoisoned ? 'block' : state;
   return element(
     'li',
     { 'data-id': job.id },
@@ -102,8 +103,8 @@ function jobCard(job: ScreeningJob): HTMLLIElement {
       element(
         'span',
         { class: `verdict ${kind}` },
-        element('span', { 'aria-hidden': 'true' }, signs[state]),
-        stage === null ? state : `${state}: ${stage}`,
+        element('span', { 'aria-hidden': 'true' }, isPoisoned ? '▲' : signs[state]),
+        isPoisoned ? `${state}: poison found` : stage === null ? state : `${state}: ${stage}`,
       ),
     ),
     ...progressOf(job),

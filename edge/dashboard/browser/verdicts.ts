@@ -116,7 +116,7 @@ function verdictRow(entry: Entry, isNew: boolean): HTMLTableRowElement {
     element('td', { class: 'number' }, scoreText(verdict.score)),
     element('td', { class: 'number wide' }, scoreText(verdict.threshold)),
     element('td', { class: 'wide' }, model),
-    element('td', {}, outcomeText(verdict)),
+    element('td', { class: 'wide' }, outcomeText(verdict)),
     element('td', { class: 'wide' }, principal ?? '–'),
     element('td', {}, details),
   );

@@ -1,6 +1,6 @@
 // Bars of scores: counted by hand.
 import { describe, expect, it } from 'vitest';
-import { histogram } from '../../../edge/dashboard/browser/histogram.ts';
+import { expectedCounts, histogram } from '../../../edge/dashboard/browser/histogram.ts';
 import { seededRandom } from '../../../shared/maths/random.ts';
 
 describe('the histogram of scores', () => {
@@ -36,6 +36,22 @@ describe('the histogram of scores', () => {
         ).toBeLessThanOrEqual(count);
       }
     }
+  });
+
+  it('expects of the calibration as many below the threshold as there are', () => {
+    // Clean scores from 0 to 10, each as likely: bars of equal width expect the same of each.
+    const quantiles = Array.from({ length: 101 }, (_, percent) => percent / 10);
+    const scores = [0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 30];
+    const bars = histogram(scores, 8);
+    const expected = expectedCounts(bars, { quantiles, threshold: 8 });
+    const below = bars.flatMap(({ to }, bar) => (to <= 8 ? [expected[bar]] : []));
+    expect(below.reduce((sum, count) => sum + count, 0)).toBeCloseTo(8, 9);
+    // A fifth of the clean inputs lie above the threshold, and none beyond the last of them.
+    expect(expected.reduce((sum, count) => sum + count, 0)).toBeCloseTo(10, 9);
+    expect(expected.at(-1)).toBe(0);
+    expect(expectedCounts(bars, { quantiles: [50, 60], threshold: 8 }).every((count) => count === 0)).toBe(
+      true,
+    );
   });
 
   it('draws one score, and many that are the same', () => {
