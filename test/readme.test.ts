@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { routeScopes } from '../edge/access/route-scopes.ts';
 
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -12,6 +13,24 @@ const commands = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block
   block.trim().split('\n'),
 );
 const run = promisify(execFile);
+const routesPage = readFileSync(join(root, 'docs/routes.md'), 'utf8');
+const routesScript = [...routesPage.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block).join('');
+
+/** curl that fails where the server refuses, but for the routes that the demo's model does not have: they must be 404. */
+const strictCurl = `set -eo pipefail
+curl() {
+  local word
+  for word in "$@"; do
+    case "$word" in
+      */drift) ;;
+      */v2/models/*/versions/* | */v1/models/*)
+        [ "$(command curl -sS -o /dev/null -w '%{http_code}' "$@")" = 404 ]
+        return ;;
+    esac
+  done
+  command curl -sS --fail-with-body "$@"
+}
+`;
 
 /** What a curl line must bring. */
 const expected: readonly [part: string, answer: RegExp][] = [
@@ -67,6 +86,32 @@ describe('the README', () => {
       if (command.includes('infer')) expect(stdout).toMatch(command.includes('attacked') ? / 403 / : / 200 /);
     }, 150_000);
   }
+
+  it('links a page of every route, whose lines all work as printed', async () => {
+    expect(readme).toContain('(docs/routes.md)');
+    const { stdout } = await run('bash', ['-c', `${strictCurl}${routesScript}`], {
+      cwd: root,
+      timeout: 240_000,
+      maxBuffer: 1 << 28,
+    });
+    expect(stdout).toContain('"type_uid"');
+  }, 250_000);
+
+  it.each(Object.keys(routeScopes).filter((route) => !route.includes('/dashboard/')))(
+    'has a line for %s on that page',
+    (route) => {
+      const [, path] = route.split(' ');
+      const spelt = routesScript
+        .replaceAll('$POLICIES', '$GUARD/v1/policies')
+        .replaceAll('$JOBS', '$GUARD/v1/screenings');
+      const pattern = path
+        .replaceAll('.', '\\.')
+        .replace('{model}', 'mnist-lenet5')
+        .replace(/\{(version|part)\}/, '\\d+')
+        .replace('{id}', '\\$[A-Z]+');
+      expect(spelt).toMatch(new RegExp(`\\$GUARD${pattern}(?=["\\s)?])`));
+    },
+  );
 
   it('shows both verdicts of the demo', () => {
     expect(output).toMatch(/allow/);

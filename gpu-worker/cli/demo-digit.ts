@@ -2,13 +2,16 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { encode } from 'fast-png';
 import { demoDigits } from '../demo/demo-digits.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { oneOf, readArtefact } from './options.ts';
+import { writeWhole } from './write-file.ts';
 
 interface DigitOptions {
   readonly label: number;
   readonly attack?: (typeof attacks)[number];
+  readonly png?: string;
 }
 
 /** PGD at the smallest radius that succeeds, and at the larger one of the demo. */
@@ -22,22 +25,31 @@ export function demoDigitCommand(): Command {
     .description('print an inference request for the demo model: a drawn digit, clean or attacked with PGD')
     .option('--label <digit>', 'which digit is drawn', digit, 7)
     .option('--attack <name>', `attack the demo model with it: ${attacks.join(' or ')}`, oneOf(attacks))
+    .option('--png <file>', 'write the digit as an image in place of the request')
     .action(run);
 }
 
-async function run({ label, attack }: DigitOptions): Promise<void> {
+async function run({ label, attack, png }: DigitOptions): Promise<void> {
   const artefact = await readArtefact(fileURLToPath(new URL('mnist-lenet5.detector.json', assets)));
   const model = await readFile(new URL('mnist-lenet5.onnx', assets));
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { clean, attacked, strong } = await demoDigits(model, { artefact, engine, label });
     const { input_name: name, input_shape: inputShape } = artefact.model;
-    const data = Array.from(attack === undefined ? clean : attack === 'pgd' ? attacked : strong);
+    const values = attack === undefined ? clean : attack === 'pgd' ? attacked : strong;
+    if (png !== undefined) return writeWhole(png, pngOf(values, inputShape));
+    const data = Array.from(values);
     const input = { name, shape: [1, ...inputShape], datatype: 'FP32', data };
     console.log(JSON.stringify({ inputs: [input] }));
   } finally {
     await engine.close();
   }
+}
+
+/** @param shape of the input: one channel, height, width; an image has 256 levels, so that attacks lose a little of their effect */
+function pngOf(values: Float32Array, [channels, height, width]: readonly number[]): Uint8Array {
+  const data = Uint8Array.from(values, (value) => Math.round(255 * value));
+  return encode({ width, height, data, channels, depth: 8 });
 }
 
 function digit(text: string): number {
