@@ -1,6 +1,7 @@
 // The middleware that every request passes: who calls, whether it may, and how often.
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../routes/app-env.ts';
+import { refuseForeignPage } from './foreign-page.ts';
 import type { Access } from './identify.ts';
 import { requireScope } from './principal.ts';
 import { type RateLimits, takeRequest } from './rate-limits.ts';
@@ -13,6 +14,7 @@ export function authorize({ access, rateLimits }: { access: Access; rateLimits: 
     if (needed === 'open') return next();
     const principal = await access.identify(context.req.header('authorization'));
     context.set('principal', principal);
+    refuseForeignPage(context.req.raw, principal);
     // What is refused counts too: whoever tries doors is held up as any other.
     const policy = await takeRequest(principal, rateLimits);
     if (needed !== 'any') requireScope(principal, needed);
