@@ -36,7 +36,7 @@ button:disabled, select:disabled { color: var(--quiet); background: var(--raised
 .notice { overflow-wrap: anywhere; }
 .panel { border-left-color: var(--focus); max-width: 34rem; }
 .panel h2 { margin-top: 0; }
-.panel input { width: 100%; }
+.panel input { width: 100%; margin: .2rem 0 .3rem; }
 .controls { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: center; margin: 1rem 0 .5rem; }
 .controls p { margin: 0; }
 .controls label { margin-right: .35rem; }
@@ -45,7 +45,7 @@ button:disabled, select:disabled { color: var(--quiet); background: var(--raised
 thead th:first-child { font-weight: 600; }
 caption { text-align: left; padding-bottom: .3rem; }
 .list { width: 100%; }
-.list th, .list td { text-align: left; min-width: 0; padding: .4rem .6rem; }
+.list th, .list td { text-align: left; vertical-align: middle; min-width: 0; padding: .4rem .6rem; }
 .list .number { text-align: right; }
 tr.new { animation: arrive 2s ease-out; }
 @keyframes arrive { from { background: var(--raised); } }

@@ -28,6 +28,14 @@ export const policiesPage: PageContent = {
 <select id="reveal" name="/reveal">${reveals.map((reveal) => html`<option>${reveal}</option>`)}</select></p>
 <p class="field"><label for="timeout">Time for a verdict, in ms</label>
 <input id="timeout" name="/timeout_ms" type="number" min="1" max="60000" step="1" placeholder="as the edge is configured"></p>
+<fieldset><legend>A caller that asks again and again with nearly the same input</legend>
+<p class="field"><label for="queries-action">Such a query</label>
+<select id="queries-action"><option value="">is not looked for</option><option value="flag">is flagged</option><option value="block">is blocked</option></select></p>
+<p class="field"><label for="queries-matches">Earlier inputs that it nearly equals</label>
+<input id="queries-matches" type="number" min="1" max="500" step="1" placeholder="3"></p>
+<p class="field"><label for="queries-window">Within seconds</label>
+<input id="queries-window" type="number" min="1" max="86400" step="1" placeholder="3600"></p>
+</fieldset>
 <fieldset><legend>A request that cannot be judged, by the cause</legend>
 ${failureClasses.map(
   (name) => html`<p class="field"><label for="failure-${name}">${name.replaceAll('_', ' ')}</label>

@@ -125,6 +125,8 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await page.getByLabel('Mode', { exact: true }).selectOption('shadow');
       await page.getByLabel('Requests judged, in percent').fill('50');
       await page.getByLabel('timeout', { exact: true }).selectOption('pass');
+      await page.getByLabel('Such a query').selectOption('block');
+      await page.getByLabel('Within seconds').fill('600');
       expect(await page.getByRole('button', { name: 'Publish…' }).isDisabled()).toBe(true);
       await page.getByRole('button', { name: 'Save the draft' }).click();
       await expectText(page.locator('#status'), /The draft was saved/);
@@ -132,6 +134,7 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await expectText(change('/mode'), /enforce\s*shadow/);
       await expectText(change('/sampling_percent'), /100\s*50/);
       await expectText(change('/failures/timeout'), /refuse\s*pass/);
+      await expectText(change('/queries'), /none\{"matches_min":3,"window_s":600,"action":"block"\}/);
       expect(await policyOf('mnist-lenet5')).toMatchObject({ current: { version: 0 } });
 
       await page.getByRole('button', { name: 'Publish…' }).click();

@@ -64,7 +64,7 @@ function policyDesk(guard: GuardClient) {
   const publishDraft = async () => {
     if (shown === undefined) return;
     const { current } = shown.state;
-    const next = `Publish the draft as the version after ${current.version}?`;
+    const next = `Publish the draft as version ${current.version + 1}?`;
     const changes = await changesBetween(current.version, 'draft');
     if (!(await confirmed({ question: next, yes: 'Publish', changes }))) return;
     await change('The draft was published; it guards the model from now on.', () =>

@@ -1,5 +1,6 @@
-// The form of a draft: a control a member, named by the member's JSON pointer.
+// The form of a draft: a control a member, named by the member's JSON pointer; the check of queries is there whole or not at all.
 import type { Policy } from '../../../shared/contracts/policy.ts';
+import { choice, find } from './element.ts';
 
 type Control = HTMLInputElement | HTMLSelectElement;
 
@@ -9,6 +10,10 @@ export function fillForm(form: HTMLFormElement, policy: Policy): void {
     const value = at(policy, control.name);
     control.value = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
   }
+  const { queries } = policy;
+  choice('queries-action').value = queries?.action ?? '';
+  find('queries-matches', HTMLInputElement).value = String(queries?.matches_min ?? '');
+  find('queries-window', HTMLInputElement).value = String(queries?.window_s ?? '');
 }
 
 /**
@@ -18,7 +23,17 @@ export function fillForm(form: HTMLFormElement, policy: Policy): void {
 export function readForm(form: HTMLFormElement, base: Policy): Policy {
   const policy = structuredClone(base);
   for (const control of controlsOf(form)) put(policy, control.name, entered(control));
-  return policy;
+  return { ...policy, queries: enteredQueries() };
+}
+
+function enteredQueries(): Policy['queries'] {
+  const action = choice('queries-action').value;
+  if (action !== 'flag' && action !== 'block') return null;
+  const [matches, window] = ['queries-matches', 'queries-window'].map((id) => {
+    const { value, placeholder } = find(id, HTMLInputElement);
+    return Number(value === '' ? placeholder : value);
+  });
+  return { matches_min: matches, window_s: window, action };
 }
 
 function controlsOf(form: HTMLFormElement): Control[] {
