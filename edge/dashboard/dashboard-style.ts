@@ -8,7 +8,7 @@ export const dashboardStyle = `${reportStyle}
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
 iframe:focus { outline: 3px solid var(--focus); }
-main:focus { outline: none; }
+main:focus, h2:focus { outline: none; }
 a { color: inherit; text-underline-offset: .2em; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .875em; }
 pre { overflow: auto; max-height: 50vh; padding: .75rem; background: var(--raised); }

@@ -56,6 +56,6 @@ ${failureClasses.map(
 <dialog id="confirm" aria-labelledby="confirm-title">
 <h2 id="confirm-title"></h2>
 <div id="confirm-changes"></div>
-<p class="actions"><button type="button" id="confirm-yes"></button> <button type="button" id="confirm-no">Cancel</button></p>
+<p class="actions"><button type="button" id="confirm-yes"></button> <button type="button" id="confirm-no" autofocus>Cancel</button></p>
 </dialog>`,
 };

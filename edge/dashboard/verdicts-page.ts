@@ -20,7 +20,7 @@ ${verdictKinds.map((kind) => html`<option value="${kind}">${kind}</option>`)}</s
 </div>
 <p><button type="button" id="older" hidden>Older verdicts</button></p>
 <dialog id="details" aria-labelledby="details-title">
-<h2 id="details-title">Verdict</h2>
+<h2 id="details-title" tabindex="-1" autofocus>Verdict</h2>
 <dl id="facts" class="facts"></dl>
 <details><summary>As JSON</summary><pre id="json" tabindex="0"></pre></details>
 <form method="dialog"><button>Close</button></form>

@@ -84,6 +84,8 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await page.keyboard.press('Enter');
       const dialog = page.getByRole('dialog');
       await dialog.getByText(id!, { exact: true }).waitFor();
+      // It is read from its beginning on.
+      expect(await hasFocus(dialog.getByRole('heading', { name: 'Verdict' }))).toBe(true);
       await page.keyboard.press('Escape');
       await dialog.waitFor({ state: 'hidden' });
       // The dialog gives the focus back, as a dialog of the platform does.
@@ -139,6 +141,7 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
 
       await page.getByRole('button', { name: 'Publish…' }).click();
       const dialog = page.getByRole('dialog');
+      expect(await hasFocus(dialog.getByRole('button', { name: 'Cancel' }))).toBe(true);
       await dialog.getByRole('button', { name: 'Cancel' }).click();
       expect(await policyOf('mnist-lenet5')).toMatchObject({ current: { version: 0 } });
       await page.getByRole('button', { name: 'Publish…' }).press('Enter');

@@ -15,6 +15,10 @@ const places = [
 /** The browser's program; undefined where this machine has none. */
 export const chromiumFile = places.find((file) => existsSync(file));
 
+if (chromiumFile === undefined) {
+  console.warn('The tests that click in a browser are left out: there is no Chromium on this machine.');
+}
+
 /** What is appended to the name of tests that are left out. */
 export const withoutChromium = chromiumFile === undefined ? ' (left out: no Chromium on this machine)' : '';
 

@@ -86,6 +86,8 @@ it('serves at the printed addresses until SIGTERM, and leaves no process behind'
   for (const url of [edge, upstream, gpuWorker]) {
     expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
   }
+  const dashboard = (await demo.line(/^dashboard +(http.*)$/))[1];
+  expect(await (await fetch(dashboard)).text()).toContain('<title>Verdicts');
   // In shadow mode the attack is judged and goes through all the same.
   expect(demo.lines.join('\n')).toMatch(/under PGD.* HTTP 200, answered: label \d; verdict block/);
   const below = descendants(demo.child.pid!);
