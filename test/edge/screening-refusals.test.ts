@@ -129,6 +129,8 @@ describe('a job', () => {
     expect(await answer.json()).toMatchObject({ state: 'cancelled', stage: null });
     release();
     expect((await cancel(id)).status).toBe(200);
+    // Shards that were under way when it was cancelled end first.
+    await sleep(500);
     const asked = started.worker.asked();
     await sleep(500);
     expect(started.worker.asked()).toBe(asked);
