@@ -83,8 +83,10 @@ export function circuitBreaker(options: BreakerOptions = {}): CircuitBreaker {
     change('open');
   };
   const count = (failed: boolean) => {
-    const { calls, failures } = counts.add(failed);
-    if (failed && calls >= bounds.callsMin && failures >= bounds.failureShare * calls) open();
+    counts.add(failed);
+    if (!failed) return;
+    const { calls, failures } = counts.sums();
+    if (calls >= bounds.callsMin && failures >= bounds.failureShare * calls) open();
   };
   const reportCall = (of: number) => (outcome: CallOutcome) => {
     if (of === era && outcome !== 'unknown') count(outcome === 'failed');
@@ -119,12 +121,19 @@ function callCounts(windowMs: number, now: () => number) {
   const counted = new Map<number, { calls: number; failures: number }>();
   return {
     clear: () => counted.clear(),
-    /** Adds a call; gives the calls of the window with it. */
     add(failed: boolean) {
       const slot = Math.floor(now() / slotMs);
-      for (const old of counted.keys()) if (old <= slot - slots) counted.delete(old);
-      const current = counted.get(slot) ?? { calls: 0, failures: 0 };
-      counted.set(slot, { calls: current.calls + 1, failures: current.failures + (failed ? 1 : 0) });
+      let current = counted.get(slot);
+      if (current === undefined) {
+        current = { calls: 0, failures: 0 };
+        for (const old of counted.keys()) if (old <= slot - slots) counted.delete(old);
+        counted.set(slot, current);
+      }
+      current.calls++;
+      if (failed) current.failures++;
+    },
+    /** Calls of the window; just added to, so that nothing in it is older. */
+    sums() {
       let [calls, failures] = [0, 0];
       for (const each of counted.values()) {
         calls += each.calls;
