@@ -135,18 +135,24 @@ async function runTimed(target: FuzzTarget, bytes: Uint8Array): Promise<'accepte
 
 let collect: (() => void) | undefined;
 
-/** Megabytes in use after a collection. */
+/** Looks at the memory at most, and how far two may differ for it to have come to rest, in megabytes. */
+const looks = { most: 40, apart: 0.5 };
+
+/** Megabytes in use after a collection, once what was given back is free: streams of zlib that failed are closed in later turns. */
 async function memoryNow(): Promise<number> {
-  // What a reader gave back is freed in a later turn: streams of zlib that failed are closed there.
-  await sleep(0);
-  await sleep(0);
   if (collect === undefined) {
     setFlagsFromString('--expose-gc');
     collect = runInNewContext('gc') as () => void;
   }
-  collect();
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 1e6;
+  let before = Number.POSITIVE_INFINITY;
+  for (let look = 0; ; look++) {
+    await sleep(5);
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    const megabytes = (heapUsed + external) / 1e6;
+    if (Math.abs(before - megabytes) < looks.apart || look === looks.most) return megabytes;
+    before = megabytes;
+  }
 }
 
 /** The least of the last three against the most of what a warm run had. */
