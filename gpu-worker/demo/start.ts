@@ -166,7 +166,7 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
   const edge = startChild({ name: 'edge', url: new URL('./edge-process.ts', import.meta.url), message });
   const edgeUrl = await edge.ready;
   console.log(`edge        ${edgeUrl.origin}`);
-  console.log(`dashboard   ${new URL('/dashboard', edgeUrl)}`);
+  console.log(`dashboard   ${new URL('/dashboard', edgeUrl).href}`);
   return edgeUrl;
 }
 

@@ -3,31 +3,13 @@ import { expect, it, vi } from 'vitest';
 import type { AuditEntry, AuditStore } from '../../../edge/clients/audit-store.ts';
 import { exportAudit } from '../../../edge/guard/export-audit.ts';
 import { importNoiseKeyHex } from '../../../shared/noise/noise-key.ts';
+import { emptyVerdict } from '../../helpers/empty-verdict.ts';
 
 const entry: AuditEntry = {
   model: 'm',
   principal: null,
   requestDigest: `sha256:${'0'.repeat(64)}`,
-  verdict: {
-    id: 'gv_1',
-    request_id: 'r',
-    at: '2026-01-01T00:00:00.000Z',
-    verdict: 'error',
-    mode: 'shadow',
-    enforced: false,
-    score: null,
-    threshold: null,
-    target_fpr: null,
-    fpr_ci95: null,
-    reasons: [],
-    failure: null,
-    rows: [],
-    detector: null,
-    policy: { id: 'm', version: 0 },
-    timings_ms: { extract: 0, decide: 0, total: 0 },
-    taxonomy: [],
-    trace_id: null,
-  },
+  verdict: emptyVerdict,
 };
 
 async function start(list: AuditStore['list']) {

@@ -5,27 +5,9 @@ import { raiseQueries } from '../../../edge/guard/raise-queries.ts';
 import { type Policy, policySchema } from '../../../shared/contracts/policy.ts';
 import type { Verdict } from '../../../shared/contracts/verdict.ts';
 import { GuardError } from '../../../shared/errors.ts';
+import { emptyVerdict } from '../../helpers/empty-verdict.ts';
 
-const clean: Verdict = {
-  id: 'gv_1',
-  request_id: 'r',
-  at: '2026-01-01T00:00:00.000Z',
-  verdict: 'allow',
-  mode: 'enforce',
-  enforced: false,
-  score: -3,
-  threshold: 0,
-  target_fpr: 0.01,
-  fpr_ci95: [0, 0.02],
-  reasons: [],
-  failure: null,
-  rows: [],
-  detector: null,
-  policy: { id: 'm', version: 1 },
-  timings_ms: { extract: 1, decide: 1, total: 2 },
-  taxonomy: [],
-  trace_id: null,
-};
+const clean: Verdict = { ...emptyVerdict, verdict: 'allow', mode: 'enforce', score: -3, threshold: 0 };
 const error = new GuardError('extractor_unreachable', 'gone');
 const failure = { class: 'worker_unreachable', code: error.code, detail: 'gone' } as const;
 const failed: Judgement = { verdict: { ...clean, verdict: 'error', score: null, failure }, error };

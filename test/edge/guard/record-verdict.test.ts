@@ -5,28 +5,14 @@ import { guardMetrics } from '../../../edge/guard/guard-metrics.ts';
 import type { JudgedRequest } from '../../../edge/guard/judge-input.ts';
 import { recordVerdict } from '../../../edge/guard/record-verdict.ts';
 import { type Verdict, verdictSchema } from '../../../shared/contracts/verdict.ts';
+import { emptyVerdict } from '../../helpers/empty-verdict.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
 const verdict: Verdict = {
-  id: 'gv_1',
-  request_id: 'r',
-  at: '2026-01-01T00:00:00.000Z',
-  verdict: 'error',
-  mode: 'shadow',
-  enforced: false,
-  score: null,
-  threshold: null,
-  target_fpr: null,
-  fpr_ci95: null,
+  ...emptyVerdict,
   reasons: ['failure.timeout'],
   failure: { class: 'timeout', code: 'deadline_exceeded', detail: 'late' },
-  rows: [],
-  detector: null,
-  policy: { id: 'm', version: 0 },
-  timings_ms: { extract: 0, decide: 0, total: 12 },
-  taxonomy: [],
-  trace_id: null,
 };
 
 it('is in the log whole, and counted', async () => {

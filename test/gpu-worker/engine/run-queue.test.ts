@@ -7,7 +7,7 @@ import { GuardError } from '../../../shared/errors.ts';
 const run = (model: number, log: string[]): QueuedRun => ({
   task: { kind: 'run', model, feeds: {}, outputs: [] },
   resolve: () => log.push(`${model} ran`),
-  reject: (error) => log.push(`${model} ${error instanceof GuardError ? error.code : error}`),
+  reject: (error) => log.push(`${model} ${error instanceof GuardError ? error.code : String(error)}`),
 });
 /** Keeps the event loop from its timers, as a stopped process does. */
 const block = (ms: number) => {
