@@ -13,7 +13,6 @@ import { planScreening } from '../../gpu-worker/extraction/plan-screening.ts';
 import { loadCompiledModel, loadPlainModel, type ServedModel } from '../../gpu-worker/served-model.ts';
 import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
 import { signArtefact } from '../../shared/detector/artefact-signature.ts';
-import { cleanQuantileCount } from '../../shared/detector/score-drift.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { lenetFile } from './command-line.ts';
 import { testSigner } from './test-signer.ts';
@@ -32,7 +31,7 @@ export interface DashboardEdge {
   stop(): Promise<void>;
 }
 
-/** Models `mnist-lenet5` (enforce), `mnist-lenet5-unguarded` (off) and `never-attacked` (off, with a detector that has no card). */
+/** Models `mnist-lenet5` (enforce), `mnist-lenet5-unguarded` (off) and `never-attacked` (off, with a detector that has no card and no clean scores). */
 export async function startDashboardEdge(): Promise<DashboardEdge> {
   const engine = await createOrtEngine({ workers: 1 });
   const model = await readFile(lenetFile);
@@ -42,7 +41,9 @@ export async function startDashboardEdge(): Promise<DashboardEdge> {
     serve(engine, { models: await compiledModels(engine, { model, artefact }), token: gpuWorkerToken }),
     serve(engine, { models: await Promise.all(names.map((name) => loadPlainModel(engine, name, model))) }),
   ]);
-  const { card: _card, signature: _signature, ...unattacked } = artefact;
+  const { card: _card, signature: _signature, ...plain } = artefact;
+  const { clean_quantiles: _quantiles, ...threshold } = artefact.threshold;
+  const unattacked = { ...plain, threshold };
   const edge = await startEdge({
     host: '127.0.0.1',
     port: 0,
@@ -63,7 +64,7 @@ export async function startDashboardEdge(): Promise<DashboardEdge> {
       GUARD_TIMEOUT_MS: '10000',
     },
     artefacts: [
-      { key: 'detectors/attacked.json', bytes: await signed(withCleanScores(artefact)) },
+      { key: 'detectors/attacked.json', bytes: await signed(artefact) },
       { key: 'detectors/unattacked.json', bytes: await signed(unattacked) },
     ],
     onLog: () => undefined,
@@ -118,12 +119,6 @@ async function serve(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-/** With clean scores from -25 to 0, each as likely: what an artefact keeps that is calibrated today. */
-function withCleanScores(artefact: DetectorArtefact): DetectorArtefact {
-  const quantiles = Array.from({ length: cleanQuantileCount }, (_, percent) => percent / 4 - 25);
-  return { ...artefact, threshold: { ...artefact.threshold, clean_quantiles: quantiles } };
 }
 
 async function signed(artefact: DetectorArtefact): Promise<Uint8Array> {
