@@ -148,11 +148,12 @@ describe('a file', () => {
     const answer = await send(mode);
     expect(answer.status).toBe(200);
     expect(Buffer.from(await answer.bytes())).toEqual(upstreamBody);
-    const [decoding, ...others] = guarded.extractor.received;
+    // What mode shadow asks for behind its answer may come as late as in the next test.
+    const [decoding, ...others] = guarded.extractor.received.filter(({ path }) => path.includes('/decode'));
     expect(decoding.path).toBe(`/v2/models/${mode}/decode?sample_rate=16000&mix_down=true`);
     expect(decoding.headers['content-type']).toBe('audio/wav');
     expect(decoding.body).toEqual(wav);
-    expect(others.filter(({ path }) => path.includes('decode'))).toEqual([]);
+    expect(others).toEqual([]);
     const { body, headers } = guarded.upstream.received[0];
     const headerLength = String(headers['inference-header-content-length']);
     expect([...readRequest({ bytes: body, headerLength }).inputs[0].data]).toEqual(calmInput);
