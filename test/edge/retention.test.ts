@@ -4,23 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { keepAudit } from '../../edge/guard/keep-audit.ts';
-import { type EdgeOptions, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { loneEdge } from '../helpers/lone-edge.ts';
 
-const options: EdgeOptions = {
-  host: '127.0.0.1',
-  port: 0,
-  bindings: {
-    GPU_WORKER_URL: 'http://127.0.0.1:9',
-    UPSTREAM_URL: 'http://127.0.0.1:9',
-    GUARD_MODELS: '[{"name":"m","artefact":"detectors/m.json"}]',
-    GPU_WORKER_TOKEN: 'secret-of-the-gpu-worker',
-    NOISE_KEY: '0f'.repeat(32),
-    AUTH: 'none',
-    ARTEFACT_PUBLIC_KEY: 'none',
-  },
-  artefacts: [],
-  onLog: () => undefined,
-};
+const options = loneEdge;
 
 it('deletes verdicts that are older than the retention', async () => {
   const persistDir = await mkdtemp(path.join(tmpdir(), 'nccr-guard-'));

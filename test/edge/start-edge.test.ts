@@ -5,24 +5,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type EdgeOptions, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
+import { loneEdge } from '../helpers/lone-edge.ts';
 
 const logs: string[] = [];
-const options: EdgeOptions = {
-  host: '127.0.0.1',
-  port: 0,
-  bindings: {
-    GPU_WORKER_URL: 'http://127.0.0.1:9',
-    UPSTREAM_URL: 'http://127.0.0.1:9',
-    GUARD_MODELS: '[{"name":"m","artefact":"detectors/m.json"}]',
-    GPU_WORKER_TOKEN: 'secret-of-the-gpu-worker',
-    NOISE_KEY: '0f'.repeat(32),
-    AUTH: 'none',
-    ARTEFACT_PUBLIC_KEY: 'none',
-  },
-  artefacts: [],
-  onLog: (line) => logs.push(line),
-};
+const options = { ...loneEdge, onLog: (line: string) => void logs.push(line) };
 
 afterEach(() => logs.splice(0));
 
