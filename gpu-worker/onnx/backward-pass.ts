@@ -1,27 +1,11 @@
 // Reverse-mode differentiation of a graph's nodes: a gradient by the logits in, gradients by the wanted tensors out.
 import { GuardError } from '../../shared/errors.ts';
-import { activationRules } from './gradient-rules/activations.ts';
-import { arithmeticRules } from './gradient-rules/arithmetic.ts';
-import { convolutionRules } from './gradient-rules/convolution.ts';
-import type { GradientContext, GradientRules } from './gradient-rules/gradient-rule.ts';
-import { linearRules } from './gradient-rules/linear.ts';
-import { poolingRules } from './gradient-rules/pooling.ts';
-import { reductionRules } from './gradient-rules/reductions.ts';
-import { shapingRules } from './gradient-rules/shaping.ts';
+import type { GradientContext } from './gradient-rules/gradient-rule.ts';
+import { gradientRules, outputsRules, parameterInputs } from './gradient-rules/rule-registry.ts';
 import type { GraphBuilder } from './graph.ts';
 import { nodeLabel } from './graph-order.ts';
 import type { PreparedModel } from './prepare-model.ts';
 import type { NodeProto } from './schema/messages.ts';
-
-const rules: GradientRules = {
-  ...activationRules,
-  ...arithmeticRules,
-  ...convolutionRules,
-  ...linearRules,
-  ...poolingRules,
-  ...reductionRules,
-  ...shapingRules,
-};
 
 /** What a backward pass is asked for. */
 export interface BackwardPass {
@@ -72,15 +56,32 @@ function differentiate(
   node: NodeProto,
   parts: ReadonlyMap<string, string[]>,
 ): readonly (string | undefined)[] {
-  const rule = node.domain === '' || node.domain === 'ai.onnx' ? rules[node.opType] : undefined;
+  const isOwn = node.domain === '' || node.domain === 'ai.onnx';
+  const gradients = node.output.map((name) => {
+    const own = parts.get(name);
+    return own === undefined ? undefined : sum(context.graph, own);
+  });
+  requireParameterInputs(context, node);
+  const outputsRule = isOwn ? outputsRules[node.opType] : undefined;
+  if (outputsRule !== undefined) return outputsRule(context, node, gradients);
+  const rule = isOwn ? gradientRules[node.opType] : undefined;
   if (rule === undefined) {
     throw new GuardError('unsupported_operator', `there is no gradient rule for ${nodeLabel(node)}`);
   }
-  const own = parts.get(node.output[0]);
-  if (own === undefined || node.output.slice(1).some((name) => parts.has(name))) {
+  const [own, ...others] = gradients;
+  if (own === undefined || others.some((gradient) => gradient !== undefined)) {
     throw new GuardError('unsupported_operator', `no gradient through a second output of ${nodeLabel(node)}`);
   }
-  return rule(context, node, sum(context.graph, own));
+  return rule(context, node, own);
+}
+
+/** A rule that was not written for a parameter would take it for one value a row. */
+function requireParameterInputs({ isActive, isParameter }: GradientContext, node: NodeProto): void {
+  for (const [index, name] of node.input.entries()) {
+    if (!isActive(name) || !isParameter(name) || parameterInputs[node.opType]?.includes(index)) continue;
+    const detail = `there is no gradient by the parameter ${name} of ${nodeLabel(node)}`;
+    throw new GuardError('unsupported_operator', detail);
+  }
 }
 
 /** Gradients flow through float tensors that depend on a source by more than its shape. */

@@ -1,6 +1,6 @@
 // Gradients of convolutions by their input, their weights and their bias.
 import { elementCount } from '../../../shared/maths/tensor.ts';
-import { intAttribute } from '../attributes.ts';
+import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import { floatsOf } from '../constants.ts';
 import { reduce } from '../reduce.ts';
 import { type GradientContext, type GradientRule, type GradientRules, refuseForm } from './gradient-rule.ts';
@@ -124,4 +124,24 @@ function flippedConvolution(
   });
 }
 
-export const convolutionRules: GradientRules = { Conv: conv };
+/** The transpose's transpose: a plain convolution of the gradient with the same weights. */
+const convTranspose: GradientRule = (context, node, gradient) => {
+  const { graph, shapeOf } = context;
+  const [, weights] = node.input;
+  if (stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return refuseForm(node, 'it pads by itself');
+  if (intsAttribute(node, 'output_shape') !== undefined) return refuseForm(node, 'it is given its extent');
+  const kernel = shapeOf(weights).slice(2);
+  const { strides, dilations, begin, end } = windowOf(node, extentsOf(context, node), kernel);
+  const group = intAttribute(node, 'group', 1);
+  return [
+    graph.op('Conv', [gradient, weights], {
+      kernel_shape: kernel,
+      strides,
+      dilations,
+      pads: [...begin, ...end],
+      group,
+    }),
+  ];
+};
+
+export const convolutionRules: GradientRules = { Conv: conv, ConvTranspose: convTranspose };

@@ -31,6 +31,38 @@ export type GradientRule = (
 /** Rules by operator. */
 export type GradientRules = Readonly<Record<string, GradientRule>>;
 
+/**
+ * The rule of an operator with several outputs that gradients come through.
+ * @param gradients one an output; undefined for an output that nothing depends on
+ */
+export type OutputsRule = (
+  context: GradientContext,
+  node: NodeProto,
+  gradients: readonly (string | undefined)[],
+) => readonly (string | undefined)[];
+
+/** A rule whose gradient is the incoming one times a slope. */
+export function slope(slopeOf: (graph: GraphBuilder, node: NodeProto) => string): GradientRule {
+  return ({ graph }, node, gradient) => [graph.op('Mul', [gradient, slopeOf(graph, node)])];
+}
+
+/** A float32 constant without dimensions. */
+export function scalar(graph: GraphBuilder, value: number): string {
+  return graph.floats([], [value]);
+}
+
+/** A rule of a broadcasting operator: the gradient by an operand before it is summed to the operand's shape. */
+export function broadcasting(
+  byOperand: (context: GradientContext, node: NodeProto, at: { index: number; gradient: string }) => string,
+): GradientRule {
+  return (context, node, gradient) =>
+    node.input.map((operand, index) => {
+      if (!context.isActive(operand)) return undefined;
+      const from = context.shapeOf(node.output[0]);
+      return unbroadcast(context, byOperand(context, node, { index, gradient }), { from, to: operand });
+    });
+}
+
 /** Refuses a form of an operator that its rule does not cover. */
 export function refuseForm(node: NodeProto, why: string): never {
   throw new GuardError('unsupported_operator', `no gradient through ${nodeLabel(node)}: ${why}`);

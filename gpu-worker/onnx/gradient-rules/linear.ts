@@ -1,6 +1,5 @@
-// Gradients of matrix products and of batch normalisation at inference.
-import { floatAttribute, intAttribute } from '../attributes.ts';
-import { floatsOf } from '../constants.ts';
+// Gradients of matrix products.
+import { floatAttribute, intAttribute, stringAttribute } from '../attributes.ts';
 import {
   type GradientContext,
   type GradientRule,
@@ -65,22 +64,32 @@ function transposed({ graph, shapeOf }: GradientContext, tensor: string): string
   return graph.op('Transpose', [tensor], { perm: [...order.slice(0, -2), column, row] });
 }
 
-const batchNormalization: GradientRule = ({ graph, shapeOf }, node, gradient) => {
-  if (intAttribute(node, 'training_mode', 0) !== 0) return refuseForm(node, 'it runs in training mode');
-  const [scale, variance] = [node.input[1], node.input[4]].map((name) => graph.constant(name));
-  if (scale === undefined || variance === undefined)
-    return refuseForm(node, 'its parameters are not constant');
-  const variances = floatsOf(variance);
-  const epsilon = floatAttribute(node, 'epsilon', 1e-5);
-  const factors = floatsOf(scale).map((value, channel) => value / Math.sqrt(variances[channel] + epsilon));
-  const ones = shapeOf(node.input[0])
-    .slice(2)
-    .map(() => 1);
-  return [graph.op('Mul', [gradient, graph.floats([1, factors.length, ...ones], factors)])];
+/**
+ * Sums of products over named axes: by an operand, the same sum with that operand's letters as the result.
+ * @throws GuardError `unsupported_operator` of an equation with an ellipsis, a letter twice in one operand, or one that an
+ *   operand alone is summed over
+ */
+const einsum: GradientRule = (context, node, gradient) => {
+  const { graph, isActive } = context;
+  const equation = stringAttribute(node, 'equation', '').replaceAll(' ', '');
+  const [left, result] = equation.split('->');
+  const operands = left.split(',');
+  if (result === undefined || equation.includes('.')) return refuseForm(node, 'its equation is not explicit');
+  if ([...operands, result].some((letters) => new Set(letters).size !== letters.length))
+    return refuseForm(node, 'it takes a diagonal');
+  return operands.map((letters, index) => {
+    if (!isActive(node.input[index])) return undefined;
+    const others = operands.filter((_, other) => other !== index);
+    const known = [result, ...others].join('');
+    if (letters.split('').some((letter) => !known.includes(letter)))
+      return refuseForm(node, 'it sums an operand by itself');
+    const inputs = [gradient, ...node.input.filter((_, other) => other !== index)];
+    return graph.op('Einsum', inputs, { equation: `${[result, ...others].join(',')}->${letters}` });
+  });
 };
 
 export const linearRules: GradientRules = {
   Gemm: gemm,
   MatMul: matMul,
-  BatchNormalization: batchNormalization,
+  Einsum: einsum,
 };

@@ -5,6 +5,7 @@ import { intAttribute, intsAttribute } from '../attributes.ts';
 import { type GradientRule, type GradientRules, refuseForm, reshapeLike } from './gradient-rule.ts';
 import {
   extentsOf,
+  reachingWindow,
   tiles,
   transposedConvolution,
   type Window,
@@ -42,15 +43,19 @@ const maxPool: GradientRule = (context, node, gradient) => {
 /** Each element of a window gets the same share: the transpose of a convolution with equal weights, channel by channel. */
 const averagePool: GradientRule = (context, node, gradient) => {
   const { graph, shapeOf } = context;
-  if (intAttribute(node, 'ceil_mode', 0) !== 0) return refuseForm(node, 'it rounds its extent up');
+  const countsPadding = intAttribute(node, 'count_include_pad', 0) !== 0;
+  if (countsPadding && intAttribute(node, 'ceil_mode', 0) !== 0) {
+    // Runtimes disagree on what of the last window counts.
+    return refuseForm(node, 'it counts its padding and rounds its extent up');
+  }
   const kernel = intsAttribute(node, 'kernel_shape') ?? refuseForm(node, 'it has no kernel');
   const extents = extentsOf(context, node);
-  const window = windowOf(node, extents, kernel);
+  const window = reachingWindow(windowOf(node, extents, kernel), extents);
   const channels = shapeOf(node.input[0])[1];
   const size = elementCount(kernel);
   const padded = [...window.begin, ...window.end].some((count) => count > 0);
   let share = gradient;
-  if (padded && intAttribute(node, 'count_include_pad', 0) === 0) {
+  if (padded && !countsPadding) {
     const factors = countsInside(window, extents).map((count) => size / count);
     share = graph.op('Mul', [share, graph.floats([1, 1, ...extents.output], factors)]);
   }

@@ -1,6 +1,7 @@
-// Gradients of means, sums and maxima over some axes.
+// Gradients of means, sums, norms and extremes over some axes.
 import { intsAttribute } from '../attributes.ts';
 import { intsOf } from '../constants.ts';
+import type { GraphBuilder } from '../graph.ts';
 import { reduce } from '../reduce.ts';
 import { elementTypes, type NodeProto } from '../schema/messages.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type GradientRule,
   type GradientRules,
   refuseForm,
+  scalar,
 } from './gradient-rule.ts';
 
 /** Axes that a node reduces: all but batch and channels for the global pools. */
@@ -54,8 +56,8 @@ function spread(shareOf: (count: number) => number): GradientRule {
   };
 }
 
-/** The largest elements get the gradient, in equal shares where several are the largest. */
-const maximum: GradientRule = (context, node, gradient) => {
+/** The largest elements, or the smallest, get the gradient, in equal shares where they are several. */
+const extreme: GradientRule = (context, node, gradient) => {
   const { graph } = context;
   const axes = axesOf(context, node);
   const largest = restoreAxes(context, node.output[0], { node, axes });
@@ -66,10 +68,39 @@ const maximum: GradientRule = (context, node, gradient) => {
   return [graph.op('Mul', [mask, share])];
 };
 
+/** Each element's share depends on its value x and the reduced value y. */
+function weighted(weightOf: (graph: GraphBuilder, x: string, y: string) => string): GradientRule {
+  return (context, node, gradient) => {
+    const { graph } = context;
+    const axes = axesOf(context, node);
+    const restored = restoreAxes(context, gradient, { node, axes });
+    const value = restoreAxes(context, node.output[0], { node, axes });
+    return [graph.op('Mul', [restored, weightOf(graph, node.input[0], value)])];
+  };
+}
+
+/** Keeps the slope of a norm at 0, which it does not have, from being no number. */
+const normMin = 1e-30;
+
+/** The logarithm of a sum: every element has the same share, the sum's inverse. */
+const logarithm: GradientRule = (context, node, gradient) => {
+  const { graph } = context;
+  const axes = axesOf(context, node);
+  const inverse = graph.op('Exp', [graph.op('Neg', [node.output[0]])]);
+  const share = restoreAxes(context, graph.op('Mul', [gradient, inverse]), { node, axes });
+  return [expandLike(context, share, node.input[0])];
+};
+
 export const reductionRules: GradientRules = {
   ReduceMean: spread((count) => 1 / count),
   ReduceSum: spread(() => 1),
-  ReduceMax: maximum,
+  ReduceMax: extreme,
+  ReduceMin: extreme,
+  ReduceL1: weighted((graph, x) => graph.op('Sign', [x])),
+  ReduceL2: weighted((graph, x, y) => graph.op('Div', [x, graph.op('Max', [y, scalar(graph, normMin)])])),
+  ReduceSumSquare: weighted((graph, x) => graph.op('Add', [x, x])),
+  ReduceLogSum: logarithm,
+  ReduceLogSumExp: weighted((graph, x, y) => graph.op('Exp', [graph.op('Sub', [x, y])])),
   GlobalAveragePool: spread((count) => 1 / count),
-  GlobalMaxPool: maximum,
+  GlobalMaxPool: extreme,
 };

@@ -57,6 +57,16 @@ export function windowOf(
   return { kernel, strides, dilations, begin, end };
 }
 
+/** The window with the padding that its last place reaches into, where the number of places was rounded up. */
+export function reachingWindow(window: Window, { input, output }: WindowExtents): Window {
+  const { kernel, strides, dilations, begin } = window;
+  const end = window.end.map((padding, axis) => {
+    const span = (output[axis] - 1) * strides[axis] + dilations[axis] * (kernel[axis] - 1) + 1;
+    return Math.max(padding, span - begin[axis] - input[axis]);
+  });
+  return { ...window, end };
+}
+
 /** Whether windows stand side by side: none overlaps another or reaches into the padding. */
 export function tiles({ kernel, strides, dilations, begin, end }: Window): boolean {
   const plain = [...begin, ...end].every((pad) => pad === 0) && dilations.every((dilation) => dilation === 1);

@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
+import { floatsOf } from '../../../gpu-worker/onnx/constants.ts';
 import { fedModel } from '../../../gpu-worker/onnx/fed-model.ts';
 import type { GraphBuilder } from '../../../gpu-worker/onnx/graph.ts';
 import { gradientModel } from '../../../gpu-worker/onnx/input-gradient.ts';
+import { loadModel } from '../../../gpu-worker/onnx/model-file.ts';
+import { elementTypes } from '../../../gpu-worker/onnx/schema/messages.ts';
 import { readWeights, type Weight } from '../../../gpu-worker/onnx/weights.ts';
 import { normal, seededRandom } from '../../../shared/maths/random.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../../shared/maths/tensor.ts';
@@ -52,8 +55,10 @@ function batch(inputShape: readonly number[], classes: number, low = -1): Record
  * The largest difference, over the gradient's length, between the slope of the summed loss that the gradients say and the
  * one that central differences show, one weight tensor at a time.
  */
-async function slopeErrors(bytes: Uint8Array, low = -1): Promise<Record<string, number>> {
-  const own = readWeights(bytes);
+async function slopeErrors(
+  bytes: Uint8Array,
+  { low = -1, own = readWeights(bytes) }: { low?: number; own?: Weight[] } = {},
+): Promise<Record<string, number>> {
   const names = own.map(({ name }) => name);
   const { bytes: fed, parameters } = await fedModel(bytes, {
     engine,
@@ -145,7 +150,58 @@ const cases: Case[] = [
   ],
 ];
 
+/** Operators whose constants are no weights of a convolution or a dense layer. */
+const otherParameters: Case[] = [
+  [
+    'LayerNormalization',
+    (graph, input) => graph.op('LayerNormalization', [input, weights(graph, [6], 4), weights(graph, [6], 5)]),
+  ],
+  ['PRelu', (graph, input) => graph.op('PRelu', [input, weights(graph, [2, 1, 1])])],
+  [
+    'Mul and Sub, from either side',
+    (graph, input) => {
+      const scaled = graph.op('Mul', [weights(graph, [6, 1]), input]);
+      return graph.op('Sub', [weights(graph, [2, 1, 6], 4), graph.op('Sub', [scaled, weights(graph, [6])])]);
+    },
+  ],
+  [
+    'Div, from either side',
+    (graph, input) => {
+      const positive = graph.floats([6], [1, 2, 1.5, 0.8, 3, 1.2]);
+      const divided = graph.op('Div', [graph.op('Softplus', [input]), positive]);
+      return graph.op('Div', [weights(graph, [2, 1, 1]), divided]);
+    },
+  ],
+];
+
+/** All float32 constants of a file. */
+function constantsOf(bytes: Uint8Array): Weight[] {
+  const floats = loadModel(bytes).graph.initializer.filter(({ dataType }) => dataType === elementTypes.float);
+  return floats.map((tensor) => ({
+    name: tensor.name,
+    shape: tensor.dims.map(Number),
+    values: floatsOf(tensor),
+  }));
+}
+
 describe('gradients by parameters', () => {
+  it.each(otherParameters)('show the slope of finite differences: %s', async (_name, build, options) => {
+    const bytes = smallModel(build, options);
+    const errors = await slopeErrors(bytes, { own: constantsOf(bytes) });
+    for (const error of Object.values(errors)) expect(error).toBeLessThan(5e-3);
+  });
+
+  it('are refused for an operator that takes one value a row, by name', async () => {
+    const bytes = smallModel((graph, input) =>
+      graph.op('Where', [graph.op('Greater', [input, weights(graph, [6])]), input, weights(graph, [6])]),
+    );
+    const fed = fedModel(bytes, { engine, parameters: ['small/floats_1'], gradient: 'parameters' });
+    await expect(fed).rejects.toMatchObject({
+      code: 'unsupported_operator',
+      message: expect.stringContaining('no gradient by the parameter small/floats_1 of Where (small/Where)'),
+    });
+  });
+
   it.each(cases)('show the slope of finite differences: %s', async (_name, build, options) => {
     const errors = await slopeErrors(smallModel(build, options));
     expect(Object.keys(errors).length).toBeGreaterThan(1);
@@ -155,7 +211,7 @@ describe('gradients by parameters', () => {
   it.skipIf(sharedFolder === undefined)(
     'show the slope of finite differences on the shared LeNet-5 (skipped without ../shared)',
     async () => {
-      const errors = await slopeErrors(readFileSync(`${sharedFolder}models/mnist-lenet5.onnx`), 0);
+      const errors = await slopeErrors(readFileSync(`${sharedFolder}models/mnist-lenet5.onnx`), { low: 0 });
       expect(Object.keys(errors)).toHaveLength(10);
       for (const error of Object.values(errors)) expect(error).toBeLessThan(2e-2);
     },

@@ -3,8 +3,8 @@ import type { Engine } from '../../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../../gpu-worker/engine/ort-engine.ts';
 import type { GraphBuilder } from '../../../gpu-worker/onnx/graph.ts';
 import { gradientModel } from '../../../gpu-worker/onnx/input-gradient.ts';
-import { normal, permutation, seededRandom } from '../../../shared/maths/random.ts';
-import { elementCount, float32Tensor } from '../../../shared/maths/tensor.ts';
+import { float32Tensor } from '../../../shared/maths/tensor.ts';
+import { slopeError } from './slope-error.ts';
 import { type SmallModelOptions, smallModel, weights } from './small-model.ts';
 
 let engine: Engine;
@@ -15,42 +15,6 @@ afterAll(() => engine.close());
 
 type Build = (graph: GraphBuilder, input: string) => string;
 type Case = [name: string, build: Build, options?: SmallModelOptions];
-
-const rows = 2;
-const step = 1e-3;
-
-/**
- * The largest difference, over the gradient's length, between the slope that the gradient says and the one that central
- * differences of the seeded sum show, along three random directions.
- */
-async function slopeError(bytes: Uint8Array): Promise<number> {
-  const model = await engine.load(await gradientModel(bytes, { engine, head: 'seed' }));
-  const shape = [rows, ...model.inputs.find(({ name }) => name === 'x')!.shape.slice(1)];
-  const classes = model.inputs.find(({ name }) => name === 'seed')!.shape[1];
-  const random = seededRandom(9);
-  const size = elementCount(shape);
-  // All values differ by far more than the step and none lies near 0, so that no maximum or kink is crossed.
-  const x = Float32Array.from(permutation(size, random), (place) => (4 * (place + 0.5)) / size - 2);
-  const seed = Float32Array.from({ length: rows * classes }, () => normal(random));
-  const run = (values: Float32Array) =>
-    model.run({ x: float32Tensor(values, shape), seed: float32Tensor(seed, [rows, classes]) });
-  const loss = async (values: Float32Array) => {
-    const { logits } = await run(values);
-    return seed.reduce((sum, weight, index) => sum + weight * Number(logits.data[index]), 0);
-  };
-  const gradient = (await run(x)).gradient.data as Float32Array;
-  const length = Math.hypot(...gradient);
-  let error = 0;
-  for (let trial = 0; trial < 3; trial++) {
-    const direction = Float32Array.from({ length: size }, () => normal(random));
-    const moved = (sign: number) => x.map((value, index) => value + sign * step * direction[index]);
-    const shown = ((await loss(moved(1))) - (await loss(moved(-1)))) / (2 * step);
-    const said = gradient.reduce((sum, value, index) => sum + value * direction[index], 0);
-    error = Math.max(error, Math.abs(said - shown) / length);
-  }
-  await model.release();
-  return error;
-}
 
 const conv =
   (shape: number[], attributes: Parameters<GraphBuilder['op']>[2]): Build =>
@@ -253,7 +217,7 @@ describe('gradient rules agree with finite differences', () => {
   it.each([...convolutions, ...pools, ...reductions, ...activations, ...arithmetic, ...shaping, ...linear])(
     '%s',
     async (_name, build, options) => {
-      expect(await slopeError(smallModel(build, options))).toBeLessThan(2e-3);
+      expect(await slopeError(engine, smallModel(build, options))).toBeLessThan(2e-3);
     },
   );
 

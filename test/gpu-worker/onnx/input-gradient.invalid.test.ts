@@ -15,7 +15,7 @@ type Case = [name: string, build: (graph: GraphBuilder, input: string) => string
 
 describe('gradientModel refuses what it has no rule for, and names the node', () => {
   const refusals: Case[] = [
-    ['an unknown operator', (graph, input) => graph.op('Erf', [input], {}, 'culprit')],
+    ['an unknown operator', (graph, input) => graph.op('Hardmax', [input], {}, 'culprit')],
     [
       'weights from the input',
       (graph, input) => {
@@ -26,32 +26,28 @@ describe('gradientModel refuses what it has no rule for, and names the node', ()
       },
     ],
     [
-      'a slice with a step',
-      (graph, input) =>
-        graph.op(
-          'Slice',
-          [input, ...[[0], [6], [3], [2]].map((values) => graph.ints(values))],
-          {},
-          'culprit',
-        ),
-    ],
-    [
-      'padding by reflection',
-      (graph, input) =>
-        graph.op('Pad', [input, graph.ints([0, 0, 1, 1, 0, 0, 1, 1])], { mode: 'reflect' }, 'culprit'),
-    ],
-    [
       'a pool by columns',
       (graph, input) => graph.op('MaxPool', [input], { kernel_shape: [2, 2], storage_order: 1 }, 'culprit'),
     ],
     [
-      'an average pool rounded up',
-      (graph, input) =>
-        graph.op('AveragePool', [input], { kernel_shape: [4, 4], strides: [3, 3], ceil_mode: 1 }, 'culprit'),
+      'an average pool rounded up that counts its padding',
+      (graph, input) => {
+        const attributes = { kernel_shape: [4, 4], strides: [3, 3], ceil_mode: 1, count_include_pad: 1 };
+        return graph.op('AveragePool', [input], attributes, 'culprit');
+      },
     ],
     [
-      'several exponents',
-      (graph, input) => graph.op('Pow', [input, graph.floats([6], [1, 2, 1, 2, 1, 2])], {}, 'culprit'),
+      'a recurrent layer',
+      (graph, input) => {
+        const sequence = graph.op('Reshape', [input, graph.ints([0, 12, 6])]);
+        const steps = graph.op('Transpose', [sequence], { perm: [1, 0, 2] });
+        const cells = [
+          graph.floats([1, 3, 6], new Float32Array(18).fill(0.1)),
+          graph.floats([1, 3, 3], new Float32Array(9).fill(0.1)),
+        ];
+        const states = graph.op('RNN', [steps, ...cells], { hidden_size: 3 }, 'culprit');
+        return graph.op('Transpose', [states], { perm: [2, 0, 1, 3] });
+      },
     ],
   ];
 

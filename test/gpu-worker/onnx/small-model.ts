@@ -34,3 +34,16 @@ export function weights(graph: GraphBuilder, shape: readonly number[], seed = 3)
     Float32Array.from({ length: elementCount(shape) }, () => normal(random)),
   );
 }
+
+/** Adds a node with several outputs and returns their names. */
+export function makeNode(
+  graph: GraphBuilder,
+  opType: string,
+  inputs: readonly string[],
+  { outputs, attributes }: { outputs: number; attributes?: Parameters<GraphBuilder['op']>[2] },
+): string[] {
+  const first = graph.op(opType, inputs, attributes);
+  const node = graph.producer(first)!;
+  for (let output = 1; output < outputs; output++) node.output.push(graph.freeName(`${opType}_${output}`));
+  return node.output;
+}
