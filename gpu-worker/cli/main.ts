@@ -82,4 +82,19 @@ function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => everyCommand(child as Command))];
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+/**
+ * Lets the reader of a pipe leave, as `head` does: what nobody reads is dropped, and the work goes on to its own exit code, which of
+ * a gate is a verdict.
+ */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
+if (import.meta.main) {
+  outliveReaders();
+  process.exitCode = await main(process.argv.slice(2));
+}

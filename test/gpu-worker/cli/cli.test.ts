@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +53,20 @@ describe('the command line', () => {
       '0',
     );
     expect(wrong).toMatchObject({ code: 2, stderr: expect.stringMatching(/whole number/) });
+  });
+
+  it('ends quietly where nobody reads what it says, with its own exit code', async () => {
+    const unread = async (...args: string[]) => {
+      const main = join(root, 'gpu-worker/cli/main.ts');
+      const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.destroy();
+      const said: Buffer[] = [];
+      child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+      const [code] = await once(child, 'close');
+      return { code, stderr: Buffer.concat(said).toString() };
+    };
+    expect(await unread('--help')).toEqual({ code: 0, stderr: '' });
+    expect((await unread('detector', 'verify', file('nowhere'), '--public-key', 'x')).code).not.toBe(0);
   });
 
   it('compiles a model, makes a key for its owner alone, and compiles the same bytes with it again', async () => {
