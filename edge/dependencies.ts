@@ -63,6 +63,7 @@ export async function createDependencies(
       upstream: upstreamClient({
         ...upstream,
         passCredentials: !config.access.required,
+        onIdle: () => metrics.upstreamIdle.inc(),
         server: watchedNeighbour('upstream', { metrics, load }),
       }),
       audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),

@@ -17,6 +17,11 @@ declare module 'cloudflare:workers' {
   }
 }
 
+/** A pass-through whose length the client is told; workerd alone has it. */
+declare class FixedLengthStream extends TransformStream<Uint8Array, Uint8Array> {
+  constructor(bytes: number);
+}
+
 // Made before the bundle: see gpu-worker/demo/build-dashboard.ts.
 declare module '*/dashboard/browser.json' {
   const files: Readonly<Record<string, string>>;

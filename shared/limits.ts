@@ -4,6 +4,8 @@
 export const bodyBytesMax = 4 * 1024 * 1024;
 /** Bytes of an answer that is read whole to be marked, because rows of its request were cut out. */
 export const cutAnswerBytesMax = 16 * 1024 * 1024;
+/** Bytes of an answer of known length up to which it is read whole before it is passed on. */
+export const wholeAnswerBytesMax = 64 * 1024;
 /**
  * Bodies of all requests whose verdicts an isolate has under way, those that callers wait for and those of mode shadow: four times
  * both are what its 128 MB leave beside the code.

@@ -1,6 +1,8 @@
 // Forwards requests to the protected model: the client's bytes as they came, the model's answer as it comes.
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { log } from '../../shared/log.ts';
+import { boundAnswer } from './bound-answer.ts';
 import { type Attempt, type Neighbour, neighbour } from './neighbour.ts';
 import { sendTrace, type TraceContext, traceHeaders } from './trace-context.ts';
 
@@ -48,7 +50,7 @@ export interface ForwardCall {
 export interface UpstreamClient {
   /**
    * Forwards one request.
-   * @returns the upstream's answer with its status, whatever it is, and its body not read
+   * @returns the upstream's answer with its status, whatever it is; its body may still be on its way, see `boundAnswer`
    * @throws GuardError `upstream_unreachable` or `upstream_timeout`
    */
   forward(call: ForwardCall): Promise<Response>;
@@ -61,7 +63,10 @@ export interface UpstreamOptions {
   readonly token: string | undefined;
   /** Whether callers may speak to the upstream with credentials of their own: not where these are the guard's. */
   readonly passCredentials: boolean;
+  /** Time until an answer begins, until a short one is there, and between the bytes of a long one. */
   readonly timeoutMs: number;
+  /** Told of each answer that stood still after it had begun. */
+  readonly onIdle?: () => void;
   /** Its circuit breaker and its retries. */
   readonly server?: Neighbour;
 }
@@ -72,12 +77,20 @@ export function upstreamClient({
   token,
   passCredentials,
   timeoutMs,
+  onIdle = () => undefined,
   server = neighbour({ name: 'the protected model' }),
 }: UpstreamOptions): UpstreamClient {
   const base = url.href.replace(/\/$/, '');
+  const idle = (requestId: string) => {
+    onIdle();
+    log('warn', 'upstream.idle', { request_id: requestId, timeout_ms: timeoutMs });
+  };
   return {
     async forward({ method, path, search, headers, body, requestId, trace, guardHeaders }) {
-      const signal = AbortSignal.timeout(timeoutMs);
+      const call = new AbortController();
+      const { signal } = call;
+      // Not a signal with a time of its own: it would end a long answer in the middle, whose bounds are others.
+      const timer = setTimeout(() => call.abort(), timeoutMs);
       const attempt = async (): Promise<Attempt<Response>> => {
         const init: RequestInit = {
           method,
@@ -87,8 +100,18 @@ export function upstreamClient({
           ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
         };
         try {
+          const answer = await fetch(`${base}/${path}${search}`, init);
+          const body = await boundAnswer(answer, { idleMs: timeoutMs, onIdle: () => idle(requestId) });
+          const { status, statusText } = answer;
           // Whatever it answers is its own: an error too says that it is there.
-          return { outcome: 'answered', answer: await fetch(`${base}/${path}${search}`, init) };
+          return {
+            outcome: 'answered',
+            answer: new Response(body, {
+              status,
+              statusText,
+              headers: withoutConnection(answer.headers, trustHeaders),
+            }),
+          };
         } catch (cause) {
           if (signal.aborted) {
             const error = new GuardError('upstream_timeout', `no answer within ${timeoutMs} ms`, { cause });
@@ -102,12 +125,11 @@ export function upstreamClient({
           return { outcome: 'failed', error, retry: method === 'GET' };
         }
       };
-      const answer = await server.ask(attempt, Date.now() + timeoutMs);
-      return new Response(answer.body, {
-        status: answer.status,
-        statusText: answer.statusText,
-        headers: withoutConnection(answer.headers, trustHeaders),
-      });
+      try {
+        return await server.ask(attempt, Date.now() + timeoutMs);
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

@@ -14,7 +14,7 @@ import { type InputMessage, readInference } from './validate-input.ts';
 /** Flat parameter and header of an answer that lack rows of the request: their numbers from 0, with commas between. */
 export const rowsCut = { parameter: 'guard_rows_cut', header: 'x-guard-rows-cut' } as const;
 
-/** Headers that are true of the bytes that the upstream sent, not of those that are passed on. */
+/** Headers that are true of the bytes that came, not of others that are passed on in their place. */
 const bytesHeaders = ['content-length', 'content-md5', 'digest', 'content-digest', 'repr-digest', 'etag'];
 
 /** A body with the headers that it is read by. */
@@ -40,7 +40,9 @@ export function rowsToCut({ rows }: Pick<Verdict, 'rows'>): number[] | undefined
  * @param cut numbers of rows from 0, not all
  */
 export function cutRequest({ model, body, headers }: InputMessage, cut: readonly number[]): ReceivedMessage {
-  if (model.protocol === 'tensorflow-serving') return { body: cutPredictRequest(body, cut), headers };
+  if (model.protocol === 'tensorflow-serving') {
+    return rewritten(headers, { body: cutPredictRequest(body, cut), headers: {} });
+  }
   const request = readInference({ body, headers });
   const binary = headers.has(headerLengthHeader);
   const inputs = request.inputs.map((input) => withoutRows(input, cut));
@@ -50,7 +52,7 @@ export function cutRequest({ model, body, headers }: InputMessage, cut: readonly
 /**
  * Marks an answer whose request was cut. Only what says so is added: the rest of it is passed on byte for byte. An answer that is
  * no message of the protocol, such as an error, gets the header alone.
- * @throws GuardError `upstream_unreachable` where it is larger than can be marked, or breaks off
+ * @throws GuardError `upstream_unreachable` where it is larger than can be marked, or breaks off; `upstream_timeout` where it stands still
  */
 export async function markCut(
   answer: Response,
@@ -91,14 +93,15 @@ function withoutRows(input: NamedTensor, cut: readonly number[]): NamedTensor {
 /** The headers of a request with those by which another body is read. */
 export function rewritten(received: Headers, message: OipMessage): ReceivedMessage {
   const headers = new Headers(received);
-  headers.delete(headerLengthHeader);
-  headers.delete('content-encoding');
+  for (const name of [...bytesHeaders, headerLengthHeader, 'content-encoding']) headers.delete(name);
   for (const [name, value] of Object.entries(message.headers)) headers.set(name, value);
   return { body: message.body, headers };
 }
 
 async function readAnswer(answer: Response): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = await readBounded(answer.body, { bytesMax: cutAnswerBytesMax }).catch((cause: unknown) => {
+    // One that stood still says so itself.
+    if (cause instanceof GuardError) throw cause;
     throw new GuardError('upstream_unreachable', 'the answer of the protected model broke off', { cause });
   });
   if (bytes !== undefined) return bytes as Uint8Array<ArrayBuffer>;

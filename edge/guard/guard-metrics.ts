@@ -22,6 +22,7 @@ export interface GuardMetrics {
   readonly detectors: Gauge<'model' | 'version' | 'artefact'>;
   readonly fallbacks: Counter<'model'>;
   readonly policyFailures: Counter<'model'>;
+  readonly upstreamIdle: Counter;
   readonly queryAttacks: Counter<'model' | 'action'>;
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
@@ -98,6 +99,11 @@ export function guardMetrics(): GuardMetrics {
       name: 'guard_policy_failures_total',
       help: 'Times that the policy of a model could not be read; the last known one guards on.',
       labelNames: ['model'],
+      registers,
+    }),
+    upstreamIdle: new Counter({
+      name: 'guard_upstream_idle_total',
+      help: 'Answers of protected models that stood still after they had begun, and were broken off.',
       registers,
     }),
     queryAttacks: new Counter({

@@ -1,7 +1,8 @@
 // Rows cut out of a request, and their places marked in its answer.
 import { describe, expect, it } from 'vitest';
-import { cutRequest, markCut, rowsToCut } from '../../../edge/guard/cut-rows.ts';
+import { cutRequest, markCut, rewritten, rowsToCut } from '../../../edge/guard/cut-rows.ts';
 import type { RowVerdict } from '../../../shared/contracts/verdict.ts';
+import { GuardError } from '../../../shared/errors.ts';
 import { readRequest, readResponse } from '../../../shared/oip/read-message.ts';
 import { writeRequest, writeResponse } from '../../../shared/oip/write-message.ts';
 
@@ -100,4 +101,28 @@ describe('markCut', () => {
     const large = new Response(new Uint8Array(16 * 1024 * 1024 + 1));
     await expect(mark(large)).rejects.toMatchObject({ code: 'upstream_unreachable' });
   });
+
+  it.each([
+    ['stands still', new GuardError('upstream_timeout', 'the answer stood still'), 'upstream_timeout'],
+    ['breaks off', new TypeError('terminated'), 'upstream_unreachable'],
+  ])('refuses an answer that %s, as its head was not sent', async (_, cause, code) => {
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode('{"outputs":'));
+      },
+      pull: (controller) => controller.error(cause),
+    });
+    await expect(mark(new Response(body))).rejects.toMatchObject({ code });
+  });
+});
+
+it('leaves no digest of the bytes that a client sent beside others', () => {
+  const headers = new Headers({
+    'content-digest': 'sha-256=:AA==:',
+    digest: 'x',
+    'content-md5': 'y',
+    kept: '1',
+  });
+  const { headers: sent } = rewritten(headers, writeRequest({}, [input], { binary: true }));
+  expect([...sent.keys()].sort()).toEqual(['content-type', 'inference-header-content-length', 'kept']);
 });
