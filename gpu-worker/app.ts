@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { type RequestIdVariables, requestId } from 'hono/request-id';
 import type { z } from 'zod';
+import { extractionParameters } from '../shared/contracts/extraction.ts';
 import {
   headerLengthHeader,
   type ModelMetadata,
@@ -42,6 +43,9 @@ type App = Hono<{ Variables: RequestIdVariables }>;
 export function createOipApp(options: OipAppOptions): App {
   const app: App = new Hono();
   const metrics = serverMetrics(options.engine);
+  for (const { name, version, loaded } of options.models) {
+    metrics.observeSelfCheck({ model: name, version, selfCheck: loaded.selfCheck });
+  }
   app.use(requestId());
   app.use(
     methodNotAllowed({
@@ -84,6 +88,8 @@ function addMetadataRoutes(app: App, options: OipAppOptions, metrics: ServerMetr
   const { name, version, engine, models } = options;
   app.get('/v2', (context) => {
     const extensions = ['binary_tensor_data', `engine:${engine.id}`, `device:${engine.device}`];
+    const errors = models.flatMap(({ loaded }) => loaded.selfCheck?.relativeError ?? []);
+    if (errors.length > 0) extensions.push(`self_check_error:${Math.max(...errors).toPrecision(2)}`);
     return context.json({ name, version, extensions } satisfies z.infer<typeof serverMetadataSchema>);
   });
   app.get('/metrics', async () => {
@@ -177,13 +183,21 @@ function modelMetadata(
     datatype,
     shape: [...shape],
   });
+  const { selfCheck } = loaded;
+  const described = {
+    ...parameters,
+    ...(selfCheck !== undefined && {
+      [extractionParameters.engine]: selfCheck.engine,
+      [extractionParameters.selfCheckError]: selfCheck.relativeError,
+    }),
+  };
   return {
     name,
     versions: [...versions],
     platform: 'onnxruntime_onnx',
     inputs: loaded.inputs.map(describe),
     outputs: loaded.outputs.map(describe),
-    ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
+    ...(Object.keys(described).length === 0 ? {} : { parameters: described }),
   };
 }
 

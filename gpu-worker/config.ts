@@ -1,8 +1,8 @@
 // The gpu-worker's configuration: read once from the environment, complete and checked.
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { GuardError } from '../shared/errors.ts';
 import { batchRowsMax } from '../shared/limits.ts';
+import { type EngineName, engineNames } from './engine/engine-name.ts';
 
 /** Everything that an operator can set. */
 export interface GpuWorkerConfig {
@@ -12,7 +12,9 @@ export interface GpuWorkerConfig {
   readonly token: string | undefined;
   /** Folder of the compiled .onnx files. */
   readonly modelFolder: string;
-  readonly workers: number;
+  readonly engine: EngineName;
+  /** Worker threads; what suits the engine where it is undefined. */
+  readonly workers: number | undefined;
   /** Runs that may wait for a worker. */
   readonly queueMax: number;
   /** Longest that an inference waits for a worker. */
@@ -28,12 +30,13 @@ const tokenCharactersMin = 22;
 
 const environmentSchema = z
   .strictObject({
+    ENGINE: z.enum(engineNames).default('auto'),
     GPU_WORKER_HOST: z.string().min(1).default('127.0.0.1'),
     GPU_WORKER_PORT: integer(0, 65_535).default(8790),
     GPU_WORKER_AUTH: z.enum(['token', 'none']).default('token'),
     GPU_WORKER_TOKEN: z.string().regex(/^\S+$/).min(tokenCharactersMin).optional(),
     GPU_WORKER_MODELS: z.string().min(1),
-    GPU_WORKER_WORKERS: integer(1, 256).default(availableParallelism()),
+    GPU_WORKER_WORKERS: integer(1, 256).optional(),
     // A whole batch must find room, or it could never be answered.
     GPU_WORKER_QUEUE_MAX: integer(batchRowsMax, 65_536).default(4 * batchRowsMax),
     GPU_WORKER_DEADLINE_MS: integer(1, 600_000).default(5_000),
@@ -53,13 +56,15 @@ const environmentSchema = z
 
 /**
  * Reads the configuration.
- * @param environment variables by name; those that do not start with GPU_WORKER_ belong to others
+ * @param environment variables by name; those that do not start with GPU_WORKER_ belong to others, but for ENGINE
  * @throws GuardError `invalid_config` that names every variable that is wrong, missing or unknown
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): GpuWorkerConfig {
-  const own = Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith(prefix)));
+  const own = Object.fromEntries(
+    Object.entries(environment).filter(([name]) => name.startsWith(prefix) || name === 'ENGINE'),
+  );
   const parsed = environmentSchema.safeParse(own);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => {
@@ -74,11 +79,20 @@ export function readConfig(
     port: values.GPU_WORKER_PORT,
     token: values.GPU_WORKER_TOKEN,
     modelFolder: values.GPU_WORKER_MODELS,
+    engine: values.ENGINE,
     workers: values.GPU_WORKER_WORKERS,
     queueMax: values.GPU_WORKER_QUEUE_MAX,
     deadlineMs: values.GPU_WORKER_DEADLINE_MS,
     drainMs: values.GPU_WORKER_DRAIN_MS,
   };
+}
+
+/**
+ * Has NVIDIA's libraries, which are not loaded yet, compute in full single precision: their default on recent cards keeps ten bits of
+ * the factors of convolutions. What an operator has set stays.
+ */
+export function requireFullPrecision(environment: Record<string, string | undefined> = process.env): void {
+  environment.NVIDIA_TF32_OVERRIDE ??= '0';
 }
 
 function integer(min: number, max: number) {

@@ -1,6 +1,6 @@
 // What the server counts, in Prometheus' text format.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineInfo } from './engine/engine.ts';
+import type { EngineInfo, SelfCheck } from './engine/engine.ts';
 
 /** Bounds in seconds: those of OpenTelemetry's http.server.request.duration, with two below for small models. */
 const durationBuckets = [
@@ -9,6 +9,12 @@ const durationBuckets = [
 
 /** Counters of one server. */
 export interface ServerMetrics {
+  /** Says how far the engine is from the processor on a model; nothing of a model that runs on the processor. */
+  observeSelfCheck(model: {
+    readonly model: string;
+    readonly version: string;
+    readonly selfCheck: SelfCheck | undefined;
+  }): void;
   /** Counts one inference by its model and HTTP status. */
   observeInference(inference: {
     readonly model: string;
@@ -33,6 +39,12 @@ export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetric
   new Gauge({ name: 'gpu_worker_workers', help: 'Models that can run at the same time.', registers }).set(
     workers,
   );
+  const selfChecks = new Gauge({
+    name: 'gpu_worker_self_check_error',
+    help: 'Largest difference of a model from what the processor computes, relative to the largest value of an output.',
+    labelNames: ['model', 'version', 'engine'],
+    registers,
+  });
   const requests = new Counter({
     name: 'gpu_worker_inferences_total',
     help: 'Inference requests by model and HTTP status.',
@@ -47,6 +59,10 @@ export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetric
     registers,
   });
   return {
+    observeSelfCheck({ model, version, selfCheck }) {
+      if (selfCheck === undefined) return;
+      selfChecks.set({ model, version, engine: selfCheck.engine }, selfCheck.relativeError);
+    },
     observeInference({ model, status, seconds }) {
       requests.inc({ model, status });
       durations.observe({ model }, seconds);

@@ -6,8 +6,8 @@ import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { createOipApp } from './app.ts';
 import type { GpuWorkerConfig } from './config.ts';
+import { createEngine } from './engine/create-engine.ts';
 import type { Engine } from './engine/engine.ts';
-import { createOrtEngine } from './engine/ort-engine.ts';
 import type { ServedModel } from './served-model.ts';
 import { stopRequest } from './stop-request.ts';
 
@@ -48,7 +48,13 @@ export async function runServer(options: ServerOptions): Promise<never> {
 
 async function startServer(options: ServerOptions) {
   const { name, version, host, port, token, workers, queueMax, deadlineMs, drainMs } = options;
-  const engine = await createOrtEngine({ workers, queueMax });
+  const engine = await createEngine({
+    engine: options.engine,
+    workers,
+    queueMax,
+    onPassedOver: (passedOver, reason) =>
+      log('info', 'engine.passed_over', { engine: passedOver, reason: reason.message }),
+  });
   const models = await options.loadModels(engine);
   let draining = false;
   const app = createOipApp({

@@ -1,11 +1,16 @@
 // A model as the server offers it, and how one is made from an ONNX file.
-import { extractionParameters } from '../shared/contracts/extraction.ts';
+import {
+  compiledTensors,
+  type ExtractionPlan,
+  extractionParameters,
+  planBankRows,
+} from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { screeningVersion } from '../shared/contracts/screening.ts';
 import { elementCount } from '../shared/maths/tensor.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
 import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
-import type { Engine, LoadedModel } from './engine/engine.ts';
+import type { Engine, LoadedModel, LoadOptions } from './engine/engine.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
 import type { ImageInput } from './images/image-rows.ts';
 import type { MediaInput } from './media/decode-media.ts';
@@ -58,7 +63,7 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
     [extractionParameters.planDigest]: digest,
     ...(screening !== undefined && { [extractionParameters.screening]: screening }),
   };
-  const loaded = await engine.load(bytes);
+  const loaded = await engine.load(bytes, { ranges: inputRanges(plan) });
   // The graph for screening and those of parts of a plan share their model's name.
   const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
   if (screening === undefined) {
@@ -73,6 +78,15 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
     inFlight: 2 * engine.info.workers,
   };
   return { name: model.name, version: screeningVersion, loaded, parameters, rowByRow: false, intake };
+}
+
+/** What the inputs of a compiled graph may hold. */
+function inputRanges(plan: ExtractionPlan): NonNullable<LoadOptions['ranges']> {
+  return {
+    [compiledTensors.input]: plan.input_range,
+    [compiledTensors.noiseRows]: [0, Math.max(0, planBankRows(plan) - 1)],
+    [compiledTensors.noiseSigns]: [-1, 1],
+  };
 }
 
 /**

@@ -13,12 +13,13 @@ import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { type Dataset, datasetDigest } from '../datasets/dataset.ts';
 import { layouts } from '../datasets/image-array.ts';
 import { loadPoisonedSet } from '../datasets/poisoned-set.ts';
+import { createEngine } from '../engine/create-engine.ts';
 import type { Engine } from '../engine/engine.ts';
-import { createOrtEngine } from '../engine/ort-engine.ts';
 import { type KnownPoisonOptions, screenKnownPoison } from '../evaluate/screen-known-poison.ts';
 import { type OwnMethod, ownMethods, settingsInWords } from '../evaluate/screening-methods.ts';
 import { screeningTablePage } from '../evaluate/screening-table-page.ts';
 import { screeningTableText } from '../evaluate/screening-table-text.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { keptRow } from './kept-rows.ts';
 import { collect, datasetOfOptions, oneOf, positiveInteger, rate } from './options.ts';
 import { type ProgressDisplay, progressDisplay } from './progress.ts';
@@ -54,7 +55,7 @@ const setSchema = z.strictObject({
 const manifestSchema = z.strictObject({ sets: z.array(setSchema).min(1) });
 type SetEntry = z.infer<typeof setSchema>;
 
-interface ScreenTableOptions {
+interface ScreenTableOptions extends EngineOption {
   readonly keep?: string;
   readonly mode?: OwnMethod;
   readonly only?: readonly string[];
@@ -69,7 +70,8 @@ interface ScreenTableOptions {
 
 /** Makes the command. */
 export function datasetScreenTableCommand(): Command {
-  return new Command('screen-table')
+  const command = new Command('screen-table');
+  return addEngineOption(command)
     .description('run our screening and its baselines over training sets with known poison')
     .argument('<sets.json>', 'the sets and the models trained on them; its paths are relative to it')
     .option('--keep <folder>', 'keep each row there as it is done, so that a killed run goes on')
@@ -110,7 +112,7 @@ async function run(path: string, options: ScreenTableOptions): Promise<void> {
   const entries = await readManifest(path, options.only);
   await requireWritable(options.out, options.html);
   const display = progressDisplay({ quiet: options.json === true });
-  const engine = await createOrtEngine({});
+  const engine = await createEngine({ engine: options.engine });
   try {
     const settings: KnownPoisonOptions = {
       own: options.mode === undefined ? ownMethods : [options.mode],

@@ -11,10 +11,11 @@ import { suspectsCsv } from '../../shared/screening-report/suspects-csv.ts';
 import { type Layout, layouts } from '../datasets/image-array.ts';
 import { readNpz } from '../datasets/npz.ts';
 import { openUploadSource, type UploadSource, uploadSourceHelp } from '../datasets/upload-source.ts';
-import { createOrtEngine } from '../engine/ort-engine.ts';
+import { createEngine } from '../engine/create-engine.ts';
 import { cleanCopy, copySuffixes } from '../screening/clean-copy.ts';
 import { exampleExtractor } from '../screening/example-extractor.ts';
 import { type ScreenUploadOptions, screenUpload, suspectRows } from '../screening/screen-upload.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { readNoiseKey } from './noise-key-file.ts';
 import { numberPair, oneOf, seedNumber } from './options.ts';
 import { progressDisplay } from './progress.ts';
@@ -24,7 +25,7 @@ import { requireOther, requireWritable, writeWhole } from './write-file.ts';
 
 const verdictsThatFail = ['poisoned', 'none'] as const;
 
-interface ScreenOptions {
+interface ScreenOptions extends EngineOption {
   readonly model: string;
   readonly name?: string;
   readonly mode: ScreeningMode;
@@ -48,7 +49,8 @@ interface ScreenOptions {
 
 /** Makes the command; `onPoisoned` is called where a class is poisoned and that is to fail. */
 export function datasetScreenCommand(onPoisoned: () => void): Command {
-  return new Command('screen')
+  const command = new Command('screen');
+  return addEngineOption(command)
     .description('find poisoned classes in the data that a model was trained on')
     .argument('<path>', uploadSourceHelp)
     .requiredOption('--model <model.onnx>', 'the model that was trained on it')
@@ -105,7 +107,7 @@ async function run(path: string, options: ScreenOptions): Promise<ScreeningRepor
   const planted = await plantedRows(source, options.planted);
   const name = options.name ?? basename(options.model, '.onnx');
   const progress = progressDisplay({ quiet: json });
-  const engine = await createOrtEngine({});
+  const engine = await createEngine({ engine: options.engine });
   try {
     const named = { engine, name, mode, range, seed, noiseKey, layer, output };
     const extractor = await exampleExtractor(model, named);

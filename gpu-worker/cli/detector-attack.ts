@@ -7,6 +7,7 @@ import { attackCard } from '../evaluate/attack-card.ts';
 import { attackGuardedModel, type GuardAttackReport } from '../evaluate/guard-attack.ts';
 import { aligned } from '../evaluate/text-columns.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { noiseKeyOfPlan } from './noise-key-file.ts';
 import {
   addDatasetOptions,
@@ -20,7 +21,7 @@ import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
-interface AttackOptions extends DatasetOptions {
+interface AttackOptions extends DatasetOptions, EngineOption {
   readonly detector: string;
   readonly images: number;
   readonly budgets: readonly number[];
@@ -62,7 +63,7 @@ export function detectorAttackCommand(): Command {
     .option('--out <file>', 'write the report as JSON')
     .option('--write-card', 'write the figures into the artefact, which must then be signed anew')
     .option('--json', 'print the report as JSON');
-  return addDatasetOptions(command, 'test').action(run);
+  return addEngineOption(addDatasetOptions(command, 'test')).action(run);
 }
 
 async function run(path: string, options: AttackOptions): Promise<void> {
@@ -79,7 +80,13 @@ async function run(path: string, options: AttackOptions): Promise<void> {
   const { plan } = artefact;
   const noiseKey = await noiseKeyOfPlan(plan, options.noiseKey);
   await requireWritable(options.out);
-  const work = await openDetectorWork(model, { name: artefact.model.name, plan, seed, noiseKey });
+  const work = await openDetectorWork(model, {
+    name: artefact.model.name,
+    plan,
+    seed,
+    noiseKey,
+    engine: options.engine,
+  });
   try {
     const report = await attackGuardedModel(
       { artefact, extractor: work.extractor, target: work.target, dataset },

@@ -13,6 +13,7 @@ import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
 import { addSigningOptions, type SigningOptions, signerOfOptions } from './artefact-signer.ts';
 import { openDetectorWork, tapActivations } from './detector-work.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
@@ -35,7 +36,7 @@ import { selectionText } from './selection-text.ts';
 import { sequentialSummary, sequentialText } from './sequential-text.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
-interface CalibrateOptions extends PlanOptions, SigningOptions {
+interface CalibrateOptions extends PlanOptions, SigningOptions, EngineOption {
   readonly name: string;
   readonly dataset: string;
   readonly split: string;
@@ -123,7 +124,7 @@ export function detectorCalibrateCommand(): Command {
     .option('--detector-version <version>', 'version that the artefact says', '1.0.0')
     .option('--json', 'print the result as JSON');
   addSigningOptions(command, { required: false });
-  addExamplesOption(command);
+  addExamplesOption(addEngineOption(command));
   return addPlanOptions(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
 }
 
@@ -141,6 +142,7 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
   const foreign = await foreignOfOptions(options, shape);
   await requireWritable(options.out);
   const work = await openDetectorWork(model, {
+    engine: options.engine,
     name,
     plan,
     seed,

@@ -6,6 +6,7 @@ import { sequentialTable } from '../evaluate/evaluate-sequential.ts';
 import type { TriggerCheckReport } from '../evaluate/evaluate-trigger-check.ts';
 import { aligned } from '../evaluate/text-columns.ts';
 import { openDetectorWork, requireModelOf } from './detector-work.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { noiseKeyOfPlan } from './noise-key-file.ts';
 import {
@@ -22,7 +23,7 @@ import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends EngineOption {
   readonly detector: string;
   readonly dataset: string;
   readonly split: string;
@@ -75,6 +76,7 @@ export function detectorEvaluateCommand(): Command {
     .option('--noise-key <file>', 'noise key of the deployment; a detector of keyed transforms needs its own')
     .option('--out <file>', 'write the report as JSON')
     .option('--json', 'print the report as JSON');
+  addEngineOption(command);
   return addExamplesOption(addForeignOption(addDatasetOptions(command, 'test'))).action(run);
 }
 
@@ -88,6 +90,7 @@ async function run(path: string, options: EvaluateOptions): Promise<void> {
   const noiseKey = await noiseKeyOfPlan(artefact.plan, options.noiseKey);
   await requireWritable(options.out);
   const work = await openDetectorWork(model, {
+    engine: options.engine,
     name,
     plan: artefact.plan,
     seed: options.seed,

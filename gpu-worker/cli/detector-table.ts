@@ -16,6 +16,7 @@ import { type SequentialDesign, sequentialDesigns } from '../evaluate/table-sequ
 import { tableText } from '../evaluate/table-text.ts';
 import { writeReportPage } from './detector-report.ts';
 import { openDetectorWork, tapActivations } from './detector-work.ts';
+import { addEngineOption, type EngineOption } from './engine-option.ts';
 import { addExamplesOption } from './kept-examples.ts';
 import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
@@ -34,7 +35,7 @@ import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
 
-interface TableCommandOptions extends DatasetOptions {
+interface TableCommandOptions extends DatasetOptions, EngineOption {
   readonly testDataset?: string;
   readonly transforms: TransformPresetName;
   readonly keyedTransforms?: string;
@@ -136,6 +137,7 @@ export function detectorTableCommand(): Command {
     .option('--out <file>', 'write the table as JSON')
     .option('--html <file>', 'write the report as one page')
     .option('--json', 'print the table as JSON');
+  addEngineOption(command);
   return addExamplesOption(addForeignOption(addNeuronOption(addDatasetOptions(command, 'train')))).action(
     run,
   );
@@ -169,6 +171,7 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
   await requireWritable(options.out, options.html);
   const designs = options.design ?? vectorDesigns;
   const work = await openDetectorWork(model, {
+    engine: options.engine,
     name: path,
     plan,
     seed: 1,

@@ -7,7 +7,9 @@ import { importNoiseKey, type NoiseKey, sha256Digest } from '../../shared/noise/
 import { type AttackTarget, attackTarget } from '../attacks/attack-target.ts';
 import { type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import type { Extractor } from '../calibrate/extract-rows.ts';
+import { createEngine } from '../engine/create-engine.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { EngineName } from '../engine/engine-name.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
@@ -40,6 +42,8 @@ export interface DetectorWorkOptions {
   readonly noiseKey?: NoiseKey | undefined;
   /** Folder of examples: see `keptExamples`. */
   readonly examples?: string | undefined;
+  /** What runs the models; the processor where it is not given. */
+  readonly engine?: EngineName | undefined;
   /** Whether the plan gets the taps that a design on neurons reads; an artefact's plan has them. */
   readonly neurons?: boolean;
   /** Tensors of those taps: see `withUnitTaps`. */
@@ -51,15 +55,15 @@ export interface DetectorWorkOptions {
  *
  * The key of a deployment is another one: the detector learns how a model reacts to noise of a kind, not to one bank.
  * Keyed transforms it learns as they are drawn, so these need the key itself.
- * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the folder cannot be made, the plan's
- *   transforms are drawn by another key, or neurons are read and the plan has no total variation
+ * @throws GuardError `invalid_model` or `unsupported_operator`; `invalid_config` where the engine does not work here or computes
+ *   wrongly, the folder cannot be made, the plan's transforms are drawn by another key, or neurons are read and the plan has no total variation
  */
 export async function openDetectorWork(
   model: Uint8Array,
   options: DetectorWorkOptions,
 ): Promise<DetectorWork> {
   const { name, seed, noiseKey: given, examples } = options;
-  const engine = await createOrtEngine({});
+  const engine = await createEngine({ engine: options.engine ?? 'cpu' });
   try {
     const plan = options.neurons
       ? await withUnitTaps(model, options.plan, { engine, tensors: options.neuronTensors })

@@ -14,6 +14,7 @@ await runServer({
   host: '127.0.0.1',
   port: Number(values.port),
   token: undefined,
+  engine: 'cpu',
   workers: 1,
   queueMax: 256,
   deadlineMs: 5_000,

@@ -1,9 +1,12 @@
 // The interface between the gpu-worker and whatever runs a model.
 import type { Datatype, Tensor } from '../../shared/maths/tensor.ts';
 
+/** Runtimes and what they run on: ONNX Runtime (native, or as WebAssembly) and TensorFlow.js. */
+export type EngineId = 'ort-cpu' | 'ort-cuda' | 'ort-webgpu' | 'ort-wasm' | 'tfjs';
+
 /** Which runtime runs, and on what. */
 export interface EngineInfo {
-  readonly id: 'ort-cpu';
+  readonly id: EngineId;
   /** Human-readable device, such as a processor's model. */
   readonly device: string;
   /** Models that can run at the same time. */
@@ -27,8 +30,18 @@ export interface RunOptions {
   readonly outputs?: readonly string[];
 }
 
+/** What comparing an engine with the reference on a model gave. */
+export interface SelfCheck {
+  /** The engine that runs the model. */
+  readonly engine: EngineId;
+  /** Largest difference from the reference over all outputs and inputs tried, relative to the output's largest value. */
+  readonly relativeError: number;
+}
+
 /** One model in memory. */
 export interface LoadedModel {
+  /** Absent where the model runs on the reference itself, the processor. */
+  readonly selfCheck?: SelfCheck;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   /**
@@ -45,14 +58,22 @@ export interface LoadedModel {
 
 /** How a model is loaded. */
 export interface LoadOptions {
-  /** Graph optimisation of the runtime; `none` keeps every tensor of the graph. */
+  /**
+   * Graph optimisation of the runtime; `none` keeps every tensor of the graph. A model that is loaded so is only looked at, not
+   * served, and runs on the processor whatever the engine.
+   */
   readonly optimisation?: 'all' | 'none';
+  /** Lowest and highest valid value of inputs by name, for the self-check; [0, 1] of those that are not named. */
+  readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
 }
 
 /** A runtime with its workers. */
 export interface Engine {
   readonly info: EngineInfo;
-  /** @throws GuardError `invalid_model` where the runtime refuses the file */
+  /**
+   * @throws GuardError `invalid_model` where the runtime refuses the file, `invalid_config` where the engine computes something
+   *   else with it than the processor does
+   */
   load(model: Uint8Array, options?: LoadOptions): Promise<LoadedModel>;
   /** Ends the workers; queued runs are refused with `overloaded`. */
   close(): Promise<void>;

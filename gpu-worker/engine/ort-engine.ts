@@ -1,74 +1,49 @@
-// The engine on ONNX Runtime's CPU provider: one session a worker thread, one thread a core.
+// The engines on ONNX Runtime: sessions in worker threads, on the processor, CUDA, WebGPU or as WebAssembly.
 import { availableParallelism, cpus } from 'node:os';
 import { GuardError } from '../../shared/errors.ts';
-import { elementArrays, type Tensor, type TensorData } from '../../shared/maths/tensor.ts';
-import type { Engine, LoadedModel, LoadOptions } from './engine.ts';
-import { RuntimeRefusal } from './thread.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { requireFullPrecision } from '../config.ts';
+import { cudaDevice } from './cuda-device.ts';
+import type { Engine } from './engine.ts';
+import { missingCudaLibrary } from './ort-cuda-library.ts';
+import type { OrtThreadData } from './ort-thread.ts';
+import { type EngineSize, pooledEngine } from './pooled-engine.ts';
 
-/** How the engine is sized. */
-export interface OrtEngineOptions {
-  /** Worker threads; as many as cores where it is not given. */
-  readonly workers?: number;
-  /** Runs that may wait for a thread before the next is refused with `overloaded`. */
-  readonly queueMax?: number;
+/** Where a model runs. */
+export interface OrtEngineOptions extends EngineSize {
+  /** The processor where it is not given. */
+  readonly provider?: OrtThreadData['provider'] | 'wasm';
+  /**
+   * How WebGPU lays out images; NCHW where it is not given. With NHWC the runtime (1.30) computes convolutions wrongly whose input
+   * has 6, 9 or 18 channels: it is there to be refused by the self-check in tests.
+   */
+  readonly webgpuLayout?: OrtThreadData['webgpuLayout'];
 }
 
-const queueMaxDefault = 256;
-
 /**
- * Starts the engine.
- * @throws GuardError `internal` where a worker thread does not start, as where the runtime's binary is missing
+ * Starts the engine. On the processor there is a thread a core, on a graphics card one: its work is done one run after the other
+ * anyway.
+ * @throws GuardError `invalid_config` where the runtime lacks what CUDA needs, `internal` where a worker thread does not start
  */
 export async function createOrtEngine(options: OrtEngineOptions = {}): Promise<Engine> {
-  const { workers = availableParallelism(), queueMax = queueMaxDefault } = options;
-  const pool = await WorkerPool.start({
-    url: new URL('./ort-thread.ts', import.meta.url),
-    workers,
-    queueMax,
-  });
-  return {
-    info: { id: 'ort-cpu', device: cpus()[0]?.model.trim() ?? 'unknown processor', workers },
-    load: (model, loadOptions) => loadModel(pool, model, loadOptions),
-    close: () => pool.close(),
-  };
-}
-
-async function loadModel(
-  pool: WorkerPool,
-  bytes: Uint8Array,
-  { optimisation = 'all' }: LoadOptions = {},
-): Promise<LoadedModel> {
-  const { model, specs } = await pool
-    .load({ bytes, optimisation })
-    .catch(refusedAs('invalid_model', 'the runtime refuses the model'));
-  return {
-    inputs: specs.inputs,
-    outputs: specs.outputs,
-    run: (feeds, { outputs, ...bounds } = {}) =>
-      pool
-        .run({ model, feeds: copyOf(feeds), outputs }, bounds)
-        .catch(refusedAs('invalid_input', 'the runtime refuses the input')),
-    release: () => pool.release(model),
-  };
-}
-
-/**
- * Copies what a thread will own: its buffers move there, and the caller may reuse its own at once. Not by `slice`, which
- * gives a view of Node's shared pool where the elements are a Buffer.
- */
-function copyOf(feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  return Object.fromEntries(
-    Object.entries(feeds).map(([name, { datatype, shape, data }]) => [
-      name,
-      { datatype, shape: [...shape], data: new elementArrays[datatype](data as never) as TensorData },
-    ]),
-  );
-}
-
-function refusedAs(code: 'invalid_model' | 'invalid_input', what: string): (thrown: unknown) => never {
-  return (thrown) => {
-    if (!(thrown instanceof RuntimeRefusal)) throw thrown;
-    throw new GuardError(code, `${what}: ${thrown.message}`, { cause: thrown });
-  };
+  const { provider = 'cpu', webgpuLayout = 'NCHW', queueMax } = options;
+  const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
+  const { workers = provider === 'cpu' || provider === 'wasm' ? availableParallelism() : 1 } = options;
+  if (provider === 'wasm') {
+    const url = new URL('./ort-wasm-thread.ts', import.meta.url);
+    return pooledEngine({ id: 'ort-wasm', device: `${processor}, WebAssembly`, workers, url, queueMax });
+  }
+  if (provider === 'cuda') {
+    const missing = missingCudaLibrary();
+    if (missing !== undefined) throw new GuardError('invalid_config', missing);
+    // CUDA's shortcut for convolutions keeps ten bits of each number, which is off by as much as the self-check lets pass.
+    requireFullPrecision();
+  }
+  const device = {
+    cpu: () => processor,
+    cuda: cudaDevice,
+    webgpu: () => 'first adapter of Vulkan, which the runtime does not name',
+  }[provider]();
+  const data: OrtThreadData = { provider, webgpuLayout };
+  const url = new URL('./ort-thread.ts', import.meta.url);
+  return pooledEngine({ id: `ort-${provider}`, device, workers, url, data, queueMax });
 }

@@ -27,6 +27,8 @@ export interface Thread {
 export interface ThreadOptions {
   /** Module that the thread runs. */
   readonly url: URL;
+  /** Its `workerData`. */
+  readonly data?: unknown;
   /** Called once where the thread ends by itself after it was ready; its requests are rejected before. */
   readonly onDeath: (cause: GuardError) => void;
 }
@@ -40,8 +42,8 @@ interface Waiting {
  * Starts a thread and waits until it is ready.
  * @throws GuardError `internal` where it ends before that
  */
-export function startThread({ url, onDeath }: ThreadOptions): Promise<Thread> {
-  const worker = new Worker(url);
+export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thread> {
+  const worker = new Worker(url, { workerData: data });
   const waiting = new Map<number, Waiting>();
   const started = Promise.withResolvers<Thread>();
   let lastId = 0;

@@ -10,6 +10,8 @@ import type { ModelSpecs, TaskResults, ThreadTask } from './thread-messages.ts';
 export interface WorkerPoolOptions {
   /** Module that every thread runs. */
   readonly url: URL;
+  /** What every thread is told when it starts. */
+  readonly data?: unknown;
   /** Number of threads. */
   readonly workers: number;
   /** Runs that may wait for a thread. */
@@ -131,6 +133,7 @@ export class WorkerPool {
   async #addThread(): Promise<void> {
     const thread = await startThread({
       url: this.#options.url,
+      data: this.#options.data,
       onDeath: (cause) => this.#replace(thread, cause),
     });
     // A model that is loaded from here on reaches this thread by itself; the older ones are loaded first.

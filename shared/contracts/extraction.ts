@@ -147,6 +147,9 @@ export const extractionParameters = {
   planDigest: 'guard_plan_digest',
   /** One of `screeningModes`, of a model's version for screening alone. */
   screening: 'guard_screening',
+  /** Of a model's metadata alone: which engine runs it and how far it is from the processor, where it is not the processor. */
+  engine: 'guard_engine',
+  selfCheckError: 'guard_self_check_error',
 } as const;
 
 /** The part of a plan that says which copies it makes. */

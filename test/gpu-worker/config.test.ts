@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readConfig } from '../../gpu-worker/config.ts';
+import { readConfig, requireFullPrecision } from '../../gpu-worker/config.ts';
 
 const token = 'a-token-of-the-test-with-enough-characters';
 const required = { GPU_WORKER_MODELS: 'models', GPU_WORKER_TOKEN: token };
@@ -26,6 +26,20 @@ it('reads numbers', () => {
   expect(config).toMatchObject({ port: 9000, workers: 3, queueMax: 64 });
 });
 
+it('chooses the engine, by default the fastest that works', () => {
+  expect(readConfig(required)).toMatchObject({ engine: 'auto', workers: undefined });
+  expect(readConfig({ ...required, ENGINE: 'webgpu' }).engine).toBe('webgpu');
+});
+
+it("has NVIDIA's libraries keep full precision unless the operator decided otherwise", () => {
+  const environment: Record<string, string | undefined> = {};
+  requireFullPrecision(environment);
+  expect(environment).toEqual({ NVIDIA_TF32_OVERRIDE: '0' });
+  const decided = { NVIDIA_TF32_OVERRIDE: '1' };
+  requireFullPrecision(decided);
+  expect(decided).toEqual({ NVIDIA_TF32_OVERRIDE: '1' });
+});
+
 it('lets authentication be switched off on a loopback host', () => {
   const config = readConfig({ GPU_WORKER_MODELS: 'models', GPU_WORKER_AUTH: 'none' });
   expect(config.token).toBeUndefined();
@@ -50,6 +64,7 @@ it.each([
   ['a port out of range', { ...required, GPU_WORKER_PORT: '65536' }, 'GPU_WORKER_PORT'],
   ['no workers', { ...required, GPU_WORKER_WORKERS: '0' }, 'GPU_WORKER_WORKERS'],
   ['a queue that no batch fits in', { ...required, GPU_WORKER_QUEUE_MAX: '63' }, 'GPU_WORKER_QUEUE_MAX'],
+  ['an engine that there is not', { ...required, ENGINE: 'gpu' }, 'ENGINE: '],
   ['an unknown variable', { ...required, GPU_WORKER_TOKENS: 'x' }, 'GPU_WORKER_TOKENS: no such variable'],
 ])('refuses %s by its name', (_what, environment, reason) => {
   expect(() => readConfig(environment)).toThrow(reason);

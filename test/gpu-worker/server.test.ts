@@ -117,6 +117,41 @@ describe('the gpu-worker as a process', () => {
     expect(metadata).toMatchObject({ parameters: answer.parameters });
   });
 
+  it('serves on the engine that is named, and says how far it is from the processor', async () => {
+    const url = await urlOf(start({ ENGINE: 'wasm' }));
+    const [own, expected] = [await send(url, extraction(2)), await send(await urlOf(start()), extraction(2))];
+    const [answer, reference] = [await read(own), await read(expected)];
+    for (const [index, { data }] of reference.outputs.entries()) {
+      const wanted = [...(data as Float32Array)];
+      const largest = Math.max(...wanted.map(Math.abs));
+      for (const [place, value] of wanted.entries()) {
+        expect(Math.abs((answer.outputs[index].data[place] as number) - value)).toBeLessThan(1e-3 * largest);
+      }
+    }
+    const metadata = await (await fetch(`${url}/v2/models/mnist-lenet5`, { headers })).json();
+    const error = expect.toSatisfy((value) => typeof value === 'number' && value > 0 && value < 1e-3);
+    expect(metadata).toMatchObject({
+      parameters: { guard_engine: 'ort-wasm', guard_self_check_error: error },
+    });
+    const server = (await (await fetch(`${url}/v2`, { headers })).json()) as { extensions: string[] };
+    expect(server.extensions).toContain('engine:ort-wasm');
+    expect(server.extensions).toContainEqual(expect.stringMatching(/^self_check_error:\d/));
+    const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+    expect(metrics).toMatch(
+      /gpu_worker_self_check_error\{model="mnist-lenet5",version="1",engine="ort-wasm"\} \d/,
+    );
+  });
+
+  it('does not start on a named engine that does not work here, and says why', async () => {
+    // A card may be there; a driver that is not is no card.
+    const server = start({ ENGINE: 'webgpu', VK_ICD_FILENAMES: '/no/such/driver.json' });
+    const failed = await server.event('server.failed');
+    expect(failed.cause).toMatchObject({
+      message: expect.stringMatching(/^engine webgpu does not work here: .*[Aa]dapter/s),
+    });
+    expect(await server.exitCode()).toBe(1);
+  });
+
   it('gives a row the same bits in a batch as alone, the changes of its taps too', async () => {
     const url = await urlOf(start({ GPU_WORKER_WORKERS: '2' }));
     const batch = extraction(5);

@@ -4,6 +4,7 @@ import { WorkerPool } from '../../../gpu-worker/engine/worker-pool.ts';
 import { float32Tensor } from '../../../shared/maths/tensor.ts';
 
 const lenet = readFileSync(new URL('../../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url));
+const data = { provider: 'cpu', webgpuLayout: 'NCHW' };
 const crashingThread = new URL('../../fixtures/crashing-thread.ts', import.meta.url);
 
 function image() {
@@ -11,7 +12,7 @@ function image() {
 }
 
 it('rejects the run of a thread that dies, replaces the thread with its models and runs what waited', async () => {
-  const pool = await WorkerPool.start({ url: crashingThread, workers: 1, queueMax: 8 });
+  const pool = await WorkerPool.start({ url: crashingThread, data, workers: 1, queueMax: 8 });
   const { model } = await pool.load({ bytes: lenet, optimisation: 'all' });
   const before = await pool.run({ model, feeds: { input: image() }, outputs: undefined }, {});
   const crashed = pool.run({ model, feeds: { crash: image() }, outputs: undefined }, {});
