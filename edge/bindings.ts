@@ -9,6 +9,11 @@ export interface D1Statement {
   all<Row>(): Promise<{ readonly results: readonly Row[] }>;
 }
 
+/** Whatever answers requests in place of the network: another Worker, or a service of a private network. */
+export interface FetcherBinding {
+  fetch(url: string, init?: RequestInit): Promise<Response>;
+}
+
 /** A D1 database. */
 export interface D1Binding {
   prepare(sql: string): D1Statement;

@@ -15,6 +15,7 @@ import {
 import type {
   D1Binding,
   DetectorBinding,
+  FetcherBinding,
   QueryHistoryBinding,
   R2Binding,
   R2BucketBinding,
@@ -44,7 +45,12 @@ export type ArtefactPublicKeyText = string | undefined;
 
 /** Everything that the edge is told from outside. */
 export interface EdgeConfig {
-  readonly gpuWorker: { readonly url: URL; readonly token: string };
+  readonly gpuWorker: {
+    readonly url: URL;
+    readonly token: string;
+    /** What is asked in place of the network. */
+    readonly fetcher: FetcherBinding | undefined;
+  };
   readonly upstream: { readonly url: URL; readonly token: string | undefined; readonly timeoutMs: number };
   readonly models: ReadonlyMap<string, ConfiguredModel>;
   readonly access: AccessConfig;
@@ -159,7 +165,8 @@ const artefactPublicKeySchema = z
 
 const bindingsSchema = z
   .strictObject({
-    GPU_WORKER_URL: serviceUrlSchema,
+    GPU_WORKER_URL: z.union([z.literal('').transform(() => undefined), serviceUrlSchema]).optional(),
+    GPU_CONTAINER: z.custom<FetcherBinding>(isBinding, 'must be the container Worker').optional(),
     UPSTREAM_URL: serviceUrlSchema,
     GUARD_MODELS: jsonText.pipe(modelsSchema),
     ...accessVariables,
@@ -189,7 +196,15 @@ const bindingsSchema = z
     SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
     QUERIES: z.custom<QueryHistoryBinding>(isBinding, 'must be a namespace of Durable Objects'),
   })
-  .superRefine(checkAccess);
+  .superRefine(checkAccess)
+  .superRefine(({ GPU_WORKER_URL: url, GPU_CONTAINER: container }, context) => {
+    if (url !== undefined || container !== undefined) return;
+    const message = 'is needed where there is no GPU_CONTAINER';
+    context.addIssue({ code: 'custom', path: ['GPU_WORKER_URL'], message });
+  });
+
+/** Host of requests to the containers, which only their Worker reads. */
+const containerUrl = new URL('http://gpu-worker/');
 
 /**
  * Reads the configuration.
@@ -204,7 +219,12 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     },
   );
   return {
-    gpuWorker: { url: values.GPU_WORKER_URL, token: values.GPU_WORKER_TOKEN },
+    // An address wins over the containers.
+    gpuWorker: {
+      url: values.GPU_WORKER_URL ?? containerUrl,
+      token: values.GPU_WORKER_TOKEN,
+      fetcher: values.GPU_WORKER_URL === undefined ? values.GPU_CONTAINER : undefined,
+    },
     upstream: {
       url: values.UPSTREAM_URL,
       token: values.UPSTREAM_TOKEN,

@@ -35,14 +35,14 @@ function sourceFiles(folder: string): SourceFile[] {
 /** Rows of docs/architecture.md: a room may import its own row's rooms and those of the rows after it. */
 const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[]>> = {
   edge: [
-    ['edge/worker.ts', 'edge/detector-worker/'],
+    ['edge/worker.ts', 'edge/detector-worker/', 'edge/gpu-container/'],
     ['edge/app.ts', 'edge/dependencies.ts'],
     ['edge/routes/', 'edge/dashboard/', 'edge/access/'],
     ['edge/guard/', 'edge/screening/'],
     ['edge/clients/', 'edge/config.ts', 'edge/access-variables.ts', 'edge/bindings.ts'],
   ],
   'gpu-worker': [
-    ['gpu-worker/server.ts', 'gpu-worker/cli/', 'gpu-worker/demo/'],
+    ['gpu-worker/server.ts', 'gpu-worker/cli/', 'gpu-worker/demo/', 'gpu-worker/image/'],
     [
       'gpu-worker/run-server.ts',
       'gpu-worker/stop-request.ts',
@@ -150,6 +150,7 @@ describe('the house', () => {
       imports.filter((target) => {
         const file = path.split('/').at(-1)!;
         if (target.startsWith('onnxruntime-')) return !file.startsWith('ort-');
+        if (target === '@cloudflare/containers') return path !== 'edge/gpu-container/worker.ts';
         if (target === 'cloudflare:workers') {
           return (
             !['edge/worker.ts', 'edge/screening/screening-workflow.ts'].includes(path) &&

@@ -4,6 +4,7 @@ import { extractionBytesMax } from '../../shared/limits.ts';
 import { elementCount, type NamedTensor } from '../../shared/maths/tensor.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { problemSchema } from '../../shared/problem-response.ts';
+import type { FetcherBinding } from '../bindings.ts';
 import type { CallOutcome } from './circuit-breaker.ts';
 import type { Attempt } from './neighbour.ts';
 import { readBounded } from './read-bounded.ts';
@@ -21,6 +22,8 @@ export type Refusals = Readonly<Record<number, ErrorCode>>;
 export interface WorkerCall {
   readonly deadlineAt: number;
   readonly init: RequestInit;
+  /** What is asked in place of the network. */
+  readonly fetcher?: FetcherBinding | undefined;
   /**
    * What a status means that is told to the sender in the gpu-worker's own words: of examples and files, which nobody has looked
    * at before. A guard has checked its input and is told nothing.
@@ -47,7 +50,7 @@ export async function askWorker(url: string, call: WorkerCall): Promise<WorkerAn
 /** The same as a value that says besides what it means for the gpu-worker, and whether to ask it again. */
 export async function tryWorker(
   url: string,
-  { deadlineAt, init, refusals = {}, patienceMs = 0 }: WorkerCall,
+  { deadlineAt, init, fetcher = globalThis, refusals = {}, patienceMs = 0 }: WorkerCall,
 ): Promise<Attempt<WorkerAnswer>> {
   const remainingMs = deadlineAt - Date.now();
   const late: CallOutcome = remainingMs >= patienceMs ? 'failed' : 'unknown';
@@ -64,7 +67,7 @@ export async function tryWorker(
       : { outcome: 'failed', error, retry: true };
   };
   try {
-    const response = await fetch(url, { ...init, redirect: 'manual', signal });
+    const response = await fetcher.fetch(url, { ...init, redirect: 'manual', signal });
     if (response.status !== 200) return await tryStatus(response, { refusals, late });
     const { headers, body } = response;
     const read = await readBounded(body, { bytesMax: extractionBytesMax }).catch((cause: unknown) =>

@@ -16,6 +16,7 @@ import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { readResponse } from '../../shared/oip/read-message.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
+import type { FetcherBinding } from '../bindings.ts';
 import {
   askWorker,
   badReply,
@@ -83,6 +84,8 @@ export interface ExtractorClient {
 export interface ExtractorOptions {
   readonly url: URL;
   readonly token: string;
+  /** What is asked in place of the network. */
+  readonly fetcher?: FetcherBinding | undefined;
   /** Its circuit breaker and its retries, for extractions; a readiness check asks past them. */
   readonly worker?: Neighbour;
   /** See `WorkerCall`. */
@@ -93,6 +96,7 @@ export interface ExtractorOptions {
 export function extractorClient({
   url,
   token,
+  fetcher,
   worker = neighbour({ name: 'the gpu-worker' }),
   patienceMs = 0,
 }: ExtractorOptions): ExtractorClient {
@@ -111,15 +115,15 @@ export function extractorClient({
         const message = writeBinaryRequest([input, ...noiseTensors(selections)], { timeout });
         const headers = { ...message.headers, ...sendTrace(call.trace), authorization };
         const init = { method: 'POST', headers, body: message.body };
-        return tryWorker(`${modelUrl(call.expected)}/infer`, { deadlineAt, patienceMs, init });
+        return tryWorker(`${modelUrl(call.expected)}/infer`, { deadlineAt, patienceMs, init, fetcher });
       };
       const answer = await worker.ask(attempt, deadlineAt);
       return readExtraction(answer, call);
     },
     async checkServes(expected, deadlineAt) {
       const init = { headers: { authorization } };
-      await askWorker(`${modelUrl(expected)}/ready`, { deadlineAt, init });
-      const answer = await askWorker(modelUrl(expected).href, { deadlineAt, init });
+      await askWorker(`${modelUrl(expected)}/ready`, { deadlineAt, init, fetcher });
+      const answer = await askWorker(modelUrl(expected).href, { deadlineAt, init, fetcher });
       const metadata = modelMetadataSchema.safeParse(parseReply(() => parseJson(answer.bytes)));
       if (!metadata.success) throw badReply('its model metadata is not that of the protocol');
       checkIdentity(metadata.data.parameters ?? {}, expected);

@@ -45,6 +45,7 @@ const refusals = {
 export function mediaClient({
   url,
   token,
+  fetcher,
   worker = neighbour({ name: 'the gpu-worker' }),
   patienceMs = 0,
 }: ExtractorOptions): MediaClient {
@@ -57,7 +58,7 @@ export function mediaClient({
       }
       const headers = { ...sendTrace(trace), 'content-type': contentType, authorization: `Bearer ${token}` };
       const init = { method: 'POST', headers, body: file as Uint8Array<ArrayBuffer> };
-      const attempt = () => tryWorker(address.href, { deadlineAt, patienceMs, init, refusals });
+      const attempt = () => tryWorker(address.href, { deadlineAt, patienceMs, init, fetcher, refusals });
       const answer = await worker.ask(attempt, deadlineAt);
       const headerLength = answer.headers.get(headerLengthHeader);
       const { model_name, outputs } = parseReply(() => readResponse({ bytes: answer.bytes, headerLength }));

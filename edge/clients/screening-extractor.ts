@@ -17,6 +17,7 @@ import { readResponse } from '../../shared/oip/read-message.ts';
 import { writeBinaryRequest } from '../../shared/oip/write-message.ts';
 import type { ImageShape } from '../../shared/uploads/upload.ts';
 import { askWorker, badReply, floatOutput, folderUrl, parseReply } from './ask-gpu-worker.ts';
+import type { ExtractorOptions } from './extractor-client.ts';
 import { noiseTensors } from './noise-tensors.ts';
 
 /** The graph for screening a model, settled once a job: another one would give other vectors. */
@@ -65,18 +66,24 @@ export interface ScreeningExtractor {
 }
 
 /** Makes the client of one gpu-worker. */
-export function screeningExtractor({ url, token }: { url: URL; token: string }): ScreeningExtractor {
+export function screeningExtractor({
+  url,
+  token,
+  fetcher,
+}: Pick<ExtractorOptions, 'url' | 'token' | 'fetcher'>): ScreeningExtractor {
   const authorization = `Bearer ${token}`;
   const modelUrl = (model: string) =>
     new URL(`v2/models/${encodeURIComponent(model)}/versions/${screeningVersion}`, folderUrl(url)).href;
   return {
     async describe(model, deadlineAt) {
       const init = { headers: { authorization } };
-      const answer = await askWorker(modelUrl(model), { deadlineAt, init }).catch((cause: unknown) => {
-        if (!(cause instanceof GuardError) || cause.code !== 'detector_unavailable') throw cause;
-        const detail = `the gpu-worker does not serve ${model} for screening: see model compile --screening`;
-        throw new GuardError('unknown_model', detail, { cause });
-      });
+      const answer = await askWorker(modelUrl(model), { deadlineAt, init, fetcher }).catch(
+        (cause: unknown) => {
+          if (!(cause instanceof GuardError) || cause.code !== 'detector_unavailable') throw cause;
+          const detail = `the gpu-worker does not serve ${model} for screening: see model compile --screening`;
+          throw new GuardError('unknown_model', detail, { cause });
+        },
+      );
       const metadata = modelMetadataSchema.safeParse(parseReply(() => parseJson(answer.bytes)));
       if (!metadata.success) throw badReply('its model metadata is not that of the protocol');
       return graphOf(metadata.data);
@@ -90,7 +97,7 @@ export function screeningExtractor({ url, token }: { url: URL; token: string }):
       const headers = { ...message.headers, authorization };
       const init = { method: 'POST', headers, body: message.body };
       const refusals = { 422: 'invalid_dataset' } as const;
-      const asked = askWorker(`${modelUrl(graph.model)}/infer`, { deadlineAt, init, refusals });
+      const asked = askWorker(`${modelUrl(graph.model)}/infer`, { deadlineAt, init, fetcher, refusals });
       const answer = await asked.catch((cause: unknown) => {
         throw inDataSet(cause, firstRow);
       });

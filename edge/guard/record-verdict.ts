@@ -8,13 +8,7 @@ import { nearDuplicates } from './raise-queries.ts';
 /** Records a judgement. What the audit does not take is logged whole and counted, and changes no answer. */
 export async function recordVerdict(
   { verdict }: Judgement,
-  {
-    model,
-    body,
-    file = body,
-    enforces,
-    principal,
-  }: Pick<JudgedRequest, 'model' | 'body' | 'file' | 'enforces' | 'principal'>,
+  { model, body, enforces, principal }: Pick<JudgedRequest, 'model' | 'body' | 'enforces' | 'principal'>,
   { audit, metrics }: Pick<GuardServices, 'audit' | 'metrics'>,
 ): Promise<void> {
   metrics.requests.inc({ model: model.name, mode: verdict.mode, verdict: verdict.verdict });
@@ -39,8 +33,7 @@ export async function recordVerdict(
   const entry = {
     verdict,
     model: model.name,
-    // Of what the client sent: what a file was decoded to, nobody else has.
-    requestDigest: file === undefined ? null : await sha256Digest(file),
+    requestDigest: body === undefined ? null : await sha256Digest(body),
     principal,
   };
   try {

@@ -32,8 +32,6 @@ export interface ReplayCall {
   readonly model: GuardedModel;
   readonly body: Uint8Array;
   readonly headers: Headers;
-  /** Instant of `Date.now()` at which its time began, where its file was decoded before. */
-  readonly begunAt?: number;
   readonly trace: TraceContext;
 }
 
@@ -42,7 +40,7 @@ export interface ReplayCall {
  * @throws GuardError `conflict` where any of them, or the input, is another; else as a verdict fails
  */
 export async function replayVerdict(
-  { recorded, model, body, headers, begunAt = Date.now(), trace }: ReplayCall,
+  { recorded, model, body, headers, trace }: ReplayCall,
   services: GuardServices,
 ): Promise<Replay> {
   const { detector } = recorded;
@@ -53,7 +51,7 @@ export async function replayVerdict(
   if (detector.noise_key_id !== services.noiseKey.id) {
     throw new GuardError('conflict', 'the verdict was made with another noise key');
   }
-  const deadlineAt = begunAt + (model.policy.timeout_ms ?? services.guardTimeoutMs);
+  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
   const loaded = await loadDetector({ model, deadlineAt }, services);
   if (loaded.digest !== detector.artefact) {
     throw new GuardError('conflict', 'the verdict was made with another detector artefact');

@@ -56,6 +56,16 @@ describe('a complete configuration', () => {
     expect(config.access.operatorToken).toBe('secret-of-the-operators');
   });
 
+  it('asks the containers where it has no address of a gpu-worker, which else wins', () => {
+    const GPU_CONTAINER = { fetch: () => Promise.resolve(new Response()) };
+    for (const GPU_WORKER_URL of [undefined, '']) {
+      const { gpuWorker } = parseConfig({ ...complete, GPU_WORKER_URL, GPU_CONTAINER });
+      expect(gpuWorker).toMatchObject({ url: new URL('http://gpu-worker/'), fetcher: GPU_CONTAINER });
+    }
+    const { gpuWorker } = parseConfig({ ...complete, GPU_CONTAINER });
+    expect(gpuWorker).toMatchObject({ url: new URL(complete.GPU_WORKER_URL), fetcher: undefined });
+  });
+
   it('may switch authentication off only by saying so', () => {
     expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).access).toEqual({
       required: false,
@@ -164,6 +174,7 @@ describe('a configuration', () => {
   it.each([
     ['an unknown variable', { GAURD_TIMEOUT_MS: '100' }, 'GAURD_TIMEOUT_MS'],
     ['no address of the gpu-worker', { GPU_WORKER_URL: undefined }, 'GPU_WORKER_URL'],
+    ['an empty address of the gpu-worker and no container', { GPU_WORKER_URL: '' }, 'GPU_WORKER_URL'],
     ['an address of another scheme', { UPSTREAM_URL: 'file:///etc/passwd' }, 'UPSTREAM_URL'],
     ['an address with credentials', { UPSTREAM_URL: 'http://me:secret@host/' }, 'UPSTREAM_URL'],
     ['a short noise key', { NOISE_KEY: 'abcd' }, 'NOISE_KEY'],

@@ -79,3 +79,21 @@ describe('the changes of an extraction', () => {
     });
   });
 });
+
+describe('a gpu-worker behind a binding', () => {
+  it('is asked by the binding in place of the network', async () => {
+    outputs = [changesOf([1, -2, 3, 4, -5, 6]), logits];
+    const asked: string[] = [];
+    const fetcher = {
+      fetch(url: string, init?: RequestInit) {
+        asked.push(url);
+        // The host is a name that the binding alone knows.
+        return fetch(url.replace('http://gpu-worker/', `${worker.url}/`), init);
+      },
+    };
+    const client = extractorClient({ url: new URL('http://gpu-worker/'), token: 't', fetcher });
+    const { logits: read } = await client.extract({ ...call, deadlineAt: Date.now() + 5_000 });
+    expect([...read]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(asked).toEqual(['http://gpu-worker/v2/models/m/infer']);
+  });
+});
