@@ -22,14 +22,10 @@ import { noiseCopies } from '../onnx/families/noise.ts';
 import { transformCopies } from '../onnx/families/transforms.ts';
 import { tidyGraph } from '../onnx/graph-order.ts';
 import { loadModel, saveModel } from '../onnx/model-file.ts';
-import { requireOpset } from '../onnx/opset.ts';
 import { type PreparedModel, prepareModel } from '../onnx/prepare-model.ts';
 import { StringStringEntryProtoSchema } from '../onnx/schema/messages.ts';
 import { requireRowwise } from '../onnx/shape-probe.ts';
 import { appendTaps, type PlacedTap } from '../onnx/taps.ts';
-
-/** Oldest operator set whose Clip, Slice and Reshape are those that are appended. */
-const opsetLowest = 11;
 
 /** What a model is compiled for. */
 export interface CompileOptions {
@@ -68,7 +64,6 @@ export async function compileModel(modelBytes: Uint8Array, options: CompileOptio
   if (model.metadataProps.some(({ key }) => key === compiledModelKey)) {
     throw new GuardError('invalid_model', 'the model is compiled already');
   }
-  requireOpset(model, opsetLowest);
   const prepared = await prepareModel(model, {
     engine,
     output,

@@ -1,7 +1,13 @@
 // Reverse-mode differentiation of a graph's nodes: a gradient by the logits in, gradients by the wanted tensors out.
 import { GuardError } from '../../shared/errors.ts';
+import type { Datatype } from '../../shared/maths/tensor.ts';
 import type { GradientContext } from './gradient-rules/gradient-rule.ts';
-import { gradientRules, outputsRules, parameterInputs } from './gradient-rules/rule-registry.ts';
+import {
+  gradientRules,
+  outputsRules,
+  parameterInputs,
+  withoutGradient,
+} from './gradient-rules/rule-registry.ts';
 import type { GraphBuilder } from './graph.ts';
 import { nodeLabel } from './graph-order.ts';
 import type { PreparedModel } from './prepare-model.ts';
@@ -66,7 +72,9 @@ function differentiate(
   if (outputsRule !== undefined) return outputsRule(context, node, gradients);
   const rule = isOwn ? gradientRules[node.opType] : undefined;
   if (rule === undefined) {
-    throw new GuardError('unsupported_operator', `there is no gradient rule for ${nodeLabel(node)}`);
+    const reason = withoutGradient[node.opType];
+    const detail = `there is no gradient rule for ${nodeLabel(node)}`;
+    throw new GuardError('unsupported_operator', reason === undefined ? detail : `${detail}: ${reason}`);
   }
   const [own, ...others] = gradients;
   if (own === undefined || others.some((gradient) => gradient !== undefined)) {
@@ -84,13 +92,22 @@ function requireParameterInputs({ isActive, isParameter }: GradientContext, node
   }
 }
 
-/** Gradients flow through float tensors that depend on a source by more than its shape. */
+/**
+ * Types of tensors that carry values: floats, and the integers of quantised layers, so that such a layer is refused and not
+ * taken for one without a slope. Other integers and conditions are places and choices, which have none.
+ */
+function carriesValues(node: NodeProto, datatype: Datatype | undefined): boolean {
+  if (datatype === 'INT32') return node.opType.endsWith('Integer');
+  return datatype === 'FP32' || datatype === 'FP64' || datatype === 'INT8' || datatype === 'UINT8';
+}
+
+/** Gradients flow through tensors that depend on a source by more than its shape. */
 function contextOf({ graph, probed }: PreparedModel, pass: BackwardPass): GradientContext {
   const { nodes, sources, parameters = new Map<string, readonly number[]>() } = pass;
   const active = new Set(sources);
   for (const node of nodes) {
     if (!node.input.some((name) => active.has(name))) continue;
-    for (const name of node.output) if (probed.get(name)?.datatype === 'FP32') active.add(name);
+    for (const name of node.output) if (carriesValues(node, probed.get(name)?.datatype)) active.add(name);
   }
   return {
     graph,

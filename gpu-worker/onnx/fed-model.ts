@@ -7,7 +7,7 @@ import { buildOn } from './graph.ts';
 import { tidyGraph } from './graph-order.ts';
 import { buildInputGradient } from './input-gradient.ts';
 import { loadModel, saveModel } from './model-file.ts';
-import { raiseOpset } from './opset.ts';
+import { raiseForGradients } from './opset.ts';
 import { nameEnds, type PreparedModel, prepareModel } from './prepare-model.ts';
 import { valueInfo } from './value-info.ts';
 
@@ -51,7 +51,7 @@ export async function fedModel(
   { engine, parameters: names, gradient }: FedModelOptions,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; parameters: FedParameter[] }> {
   const model = loadModel(modelBytes);
-  raiseOpset(model);
+  raiseForGradients(model);
   const prepared = await prepareModel(model, { engine, reserved });
   const shapes = feedConstants(prepared, names.map(prepared.presentName));
   // The builder knows constants by what it was opened on.

@@ -65,7 +65,11 @@ function prune(graph: GraphProto): void {
   graph.initializer = graph.initializer.filter(({ name }) => needed.has(name));
 }
 
-function sortNodes(graph: GraphProto): void {
+/**
+ * Puts nodes after those that they read.
+ * @throws GuardError as `tidyGraph` does
+ */
+export function sortNodes(graph: GraphProto): void {
   const producers = producersOf(graph);
   const readers = new Map<NodeProto, NodeProto[]>();
   const waiting = new Map<NodeProto, number>();

@@ -4,7 +4,7 @@ import { type AttributeValue, makeAttribute } from './attributes.ts';
 import { floatTensor, intTensor } from './constants.ts';
 import { tensorNames } from './graph-order.ts';
 import type { Model } from './model-file.ts';
-import { opsetVersion } from './opset.ts';
+import { opsetVersion } from './opset-version.ts';
 import {
   type elementTypes,
   GraphProtoSchema,

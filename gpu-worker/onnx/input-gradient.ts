@@ -5,7 +5,7 @@ import { addBackwardPass } from './backward-pass.ts';
 import { appendHead, type GradientHead } from './gradient-head.ts';
 import { tidyGraph } from './graph-order.ts';
 import { loadModel, saveModel } from './model-file.ts';
-import { raiseOpset } from './opset.ts';
+import { raiseForGradients } from './opset.ts';
 import { nameEnds, type PreparedModel, prepareModel } from './prepare-model.ts';
 
 /** Names of the ends of every gradient graph. */
@@ -35,7 +35,7 @@ export async function gradientModel(
   { engine, output, head }: GradientOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const model = loadModel(modelBytes);
-  raiseOpset(model);
+  raiseForGradients(model);
   const prepared = await prepareModel(model, { engine, output, reserved });
   return buildInputGradient(prepared, head);
 }

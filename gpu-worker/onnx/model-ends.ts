@@ -66,7 +66,46 @@ export function logitsTensor(graph: GraphBuilder, output?: string): string {
       `no node gives ${chosen}; the model's outputs are ${outputs.join(', ')}`,
     );
   }
+  requireTensorType(graph, chosen);
   return beforeSoftmax(graph, chosen);
+}
+
+/** Classifiers of ai.onnx.ml give labels as text and scores as a list of maps beside the tensors. */
+function requireTensorType(graph: GraphBuilder, chosen: string): void {
+  const type = graph.model.graph.output.find(({ name }) => name === chosen)?.type;
+  if (type === undefined) return;
+  const what = type.value.case === undefined ? 'a sequence, a map or an optional' : undefined;
+  const text = type.value.value?.elemType === elementTypes.string ? 'a tensor of text' : undefined;
+  const found = what ?? text;
+  if (found === undefined) return;
+  throw new GuardError(
+    'invalid_model',
+    `output ${chosen} is ${found}, not a tensor of scores: name another one`,
+  );
+}
+
+/** Operators between a sigmoid and an output that only move its elements. */
+const movers: ReadonlySet<string> = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+
+/**
+ * Two logits for the one probability of a binary classifier: -z/2 and z/2 of what its sigmoid reads, whose softmax is the
+ * probability and its complement.
+ * @param options the only tensor of a row, and its name in the file
+ * @returns the names of z, [R, 1], and of the two, [R, 2]
+ * @throws GuardError `invalid_model` where no sigmoid gives the tensor: a number that is no probability has no classes
+ */
+export function binaryLogits(
+  graph: GraphBuilder,
+  { logits, label }: { logits: string; label: string },
+): { difference: string; pair: string } {
+  let node = graph.producer(logits);
+  while (node !== undefined && movers.has(node.opType)) node = graph.producer(node.input[0]);
+  if (node?.opType !== 'Sigmoid') {
+    const detail = `${label} has 1 class instead of two or more, and no sigmoid that makes it a probability`;
+    throw new GuardError('invalid_model', detail);
+  }
+  const difference = graph.op('Reshape', [node.input[0], graph.ints([-1, 1])]);
+  return { difference, pair: graph.op('Mul', [difference, graph.floats([1, 2], [-0.5, 0.5])]) };
 }
 
 function beforeSoftmax(graph: GraphBuilder, tensor: string): string {

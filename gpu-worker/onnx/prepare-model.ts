@@ -5,10 +5,13 @@ import type { Engine } from '../engine/engine.ts';
 import { freeBatch } from './dynamic-batch.ts';
 import { buildOn, type GraphBuilder } from './graph.ts';
 import { renameTensors, tensorNames } from './graph-order.ts';
-import { logitsTensor, type ModelInput, modelInput } from './model-ends.ts';
+import { binaryLogits, logitsTensor, type ModelInput, modelInput } from './model-ends.ts';
 import type { Model } from './model-file.ts';
 import { nearNames } from './near-names.ts';
+import { raiseForCopies } from './opset.ts';
+import { refuseOperators } from './refused-operators.ts';
 import { type ProbedTensors, probeShapes, requireRowwise } from './shape-probe.ts';
+import { widenHalves } from './widen-halves.ts';
 
 /** What the model is prepared for. */
 export interface PrepareOptions {
@@ -45,12 +48,15 @@ export interface PreparedModel {
  */
 export async function prepareModel(model: Model, options: PrepareOptions): Promise<PreparedModel> {
   const { engine, reserved, tensors = [], output, range } = options;
+  raiseForCopies(model);
+  widenHalves(model);
   const original = tensorNames(model.graph);
   for (const tensor of tensors) requireTensor(original, tensor);
   if (output !== undefined) requireTensor(original, output);
   // Both ends are looked at before anything is renamed, so that errors speak of the file's own names.
   modelInput(buildOn(model, 'guard'));
   const logitsOriginal = logitsTensor(buildOn(model, 'guard'), output);
+  refuseOperators(buildOn(model, 'guard'), [logitsOriginal, ...tensors]);
 
   const renamed = makeWay(model, original, reserved);
   const restored = new Map([...renamed].map(([from, to]) => [to, from]));
@@ -61,17 +67,30 @@ export async function prepareModel(model: Model, options: PrepareOptions): Promi
   const logits = presentName(logitsOriginal);
   const upTo = [logits, ...tensors.map(presentName)];
   const probed = await probeShapes(model, { engine, input, upTo, ...(range && { range }) });
-  const { shape } = requireRowwise(model, probed, { tensor: logits, label: logitsOriginal });
+  const { shape, datatype } = requireRowwise(model, probed, { tensor: logits, label: logitsOriginal });
+  if (datatype !== 'FP32') {
+    const detail = `${logitsOriginal} has elements of type ${datatype}, not float32: name the scores as the output`;
+    throw new GuardError('invalid_model', detail);
+  }
   const classes = elementCount(shape.slice(1));
   if (shape.slice(1).filter((extent) => extent > 1).length > 1) {
     const detail = `${logitsOriginal} has shape [${['N', ...shape.slice(1)].join(', ')}]: no row of logits for each input`;
     throw new GuardError('invalid_model', detail);
   }
-  if (classes < 2) {
-    throw new GuardError('invalid_model', `${logitsOriginal} has ${classes} class instead of two or more`);
-  }
   const originalName = (name: string) => restored.get(name) ?? name;
-  return { graph, input, logits, classes, probed, presentName, originalName };
+  const prepared = { graph, input, logits, classes, probed, presentName, originalName };
+  return classes > 1 ? prepared : asTwoClasses(prepared, logitsOriginal);
+}
+
+/** A model that gives one probability, as one that gives two logits. */
+function asTwoClasses(prepared: PreparedModel, label: string): PreparedModel {
+  const { graph, logits } = prepared;
+  const { difference, pair } = binaryLogits(graph, { logits, label });
+  const probed = new Map(prepared.probed);
+  probed.set(difference, { shape: [-1, 1], datatype: 'FP32', rowwise: true });
+  probed.set(pair, { shape: [-1, 2], datatype: 'FP32', rowwise: true });
+  const originalName = (name: string) => (name === pair ? label : prepared.originalName(name));
+  return { ...prepared, logits: pair, classes: 2, probed, originalName };
 }
 
 /** Replaces the ends of a prepared model by `x [R, ...]` and `logits [R, K]`. */

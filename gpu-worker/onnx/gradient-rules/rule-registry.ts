@@ -38,3 +38,19 @@ export const parameterInputs: Readonly<Record<string, readonly number[]>> = {
   PRelu: [1],
   LayerNormalization: [1, 2],
 };
+
+const quantised = 'quantised values move in steps; attack the model that was not quantised';
+const recurrent = 'recurrent layers are not differentiated';
+
+/** Why some operators have no rule. */
+export const withoutGradient: Readonly<Record<string, string>> = {
+  QuantizeLinear: quantised,
+  DequantizeLinear: quantised,
+  QLinearConv: quantised,
+  QLinearMatMul: quantised,
+  ConvInteger: quantised,
+  MatMulInteger: quantised,
+  RNN: recurrent,
+  LSTM: recurrent,
+  GRU: recurrent,
+};

@@ -118,7 +118,16 @@ export const StringStringEntryProtoSchema: GenMessage<StringStringEntryProto> =
   schemaOf('StringStringEntryProto');
 
 /** Values of `TensorProto.data_type` and of a type's `elem_type`. */
-export const elementTypes = { float: 1, int32: 6, int64: 7, bool: 9, double: 11 } as const;
+export const elementTypes = {
+  float: 1,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  half: 10,
+  double: 11,
+  brainHalf: 16,
+} as const;
 
 /** Values of `AttributeProto.type`. */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;

@@ -117,7 +117,7 @@ describe('compileModel', () => {
     expect((await compile(fixed)).compiled.model.input_shape).toEqual([2, 2]);
   });
 
-  it.each([11, 12, 18, 20])('compiles operator set %i', async (opset) => {
+  it.each([7, 8, 9, 10, 11, 12, 18, 20, 21, 22])('compiles operator set %i', async (opset) => {
     const { bytes } = await compile(smallModel(pick, { ...vector, opset }), {
       taps: [
         { kind: 'layer', tensor: 'scores' },
@@ -182,7 +182,8 @@ describe('compileModel refuses, and says what and where', () => {
       () => smallModel((graph, input) => graph.op('FancyOp', [input])),
       /FancyOp/,
     ],
-    ['an old operator set', () => smallModel(pick, { ...vector, opset: 10 }), /operator set 10/],
+    ['an operator set before 7', () => smallModel(pick, { ...vector, opset: 6 }), /operator set 6.*7 to 22/],
+    ['an operator set after 22', () => smallModel(pick, { ...vector, opset: 23 }), /operator set 23/],
     [
       'one class',
       () => smallModel((graph, input) => graph.op('ReduceMean', [input], { axes: [1, 2, 3] })),
