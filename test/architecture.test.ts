@@ -57,6 +57,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/calibrate/',
       'gpu-worker/training/',
       'gpu-worker/screening/',
+      'gpu-worker/triton/',
     ],
     [
       'gpu-worker/attacks/',

@@ -12,6 +12,7 @@ import {
 } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
 import type { NamedTensor } from '../../shared/maths/tensor.ts';
+import { identityHash, namedIdentity } from '../../shared/noise/graph-identity.ts';
 import type { RowSelection } from '../../shared/noise/select-rows.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { readResponse } from '../../shared/oip/read-message.ts';
@@ -126,18 +127,18 @@ export function extractorClient({
       const answer = await askWorker(modelUrl(expected).href, { deadlineAt, init, fetcher });
       const metadata = modelMetadataSchema.safeParse(parseReply(() => parseJson(answer.bytes)));
       if (!metadata.success) throw badReply('its model metadata is not that of the protocol');
-      checkIdentity(metadata.data.parameters ?? {}, expected);
+      await checkIdentity(metadata.data, expected);
     },
   };
 }
 
-function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Extraction {
+async function readExtraction({ bytes, headers }: WorkerAnswer, call: ExtractionCall): Promise<Extraction> {
   const headerLength = headers.get(headerLengthHeader);
   const rows = call.selections.length;
   const elementsMax = rows * Math.max(call.runs * call.classes, call.changeColumns.length);
   const reply = parseReply(() => readResponse({ bytes, headerLength }, elementsMax));
   if (reply.model_name !== call.expected.name) throw badReply('another model answered');
-  const compiledDigest = checkIdentity(reply.parameters, call.expected);
+  const compiledDigest = await checkIdentity(reply, call.expected);
   const logits = floatOutput(reply.outputs, compiledTensors.logits, [rows, call.runs, call.classes]);
   return { logits, changes: readChanges(reply.outputs, call), compiledDigest };
 }
@@ -156,7 +157,21 @@ function readChanges(
 }
 
 /** Compares what the gpu-worker says of itself with what the detector was made for; gives the compiled model's digest. */
-function checkIdentity(parameters: Parameters, expected: ExpectedModel): string {
+async function checkIdentity(
+  {
+    parameters = {},
+    outputs,
+  }: { parameters?: Parameters | undefined; outputs: readonly { readonly name: string }[] },
+  expected: ExpectedModel,
+): Promise<string> {
+  const named = namedIdentity(outputs);
+  if (named !== undefined) {
+    if (named.hash === (await identityHash(expected))) return named.compiledDigest;
+    throw new GuardError(
+      'detector_unavailable',
+      'the graph that runs is of another model, noise key or plan than the detector was made for',
+    );
+  }
   const modelDigest = parameters[extractionParameters.modelDigest];
   const noiseKeyId = parameters[extractionParameters.noiseKeyId];
   const planDigest = parameters[extractionParameters.planDigest];

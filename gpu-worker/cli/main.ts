@@ -15,6 +15,7 @@ import { detectorSignCommand } from './detector-sign.ts';
 import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
+import { modelExportTritonCommand } from './model-export-triton.ts';
 import { modelTrainCommand } from './model-train.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
@@ -38,6 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('model')
     .description('protected models')
     .addCommand(modelCompileCommand())
+    .addCommand(modelExportTritonCommand())
     .addCommand(modelTrainCommand());
   program
     .command('detector')
