@@ -1,5 +1,6 @@
 // The edge's HTTP application: middleware, routes, and the one exit for errors.
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { asGuardError, GuardError } from '../shared/errors.ts';
@@ -20,7 +21,7 @@ import { addMetricsRoute } from './routes/metrics.ts';
 import { addModelDriftRoute } from './routes/model-drift.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
 import { addPolicyRoutes } from './routes/policies.ts';
-import { addPredictRoutes } from './routes/predict.ts';
+import { addPredictRoutes, isTensorFlowServing } from './routes/predict.ts';
 import { addScreeningEventsRoute } from './routes/screening-events.ts';
 import { addScreeningReportRoutes } from './routes/screening-reports.ts';
 import { addScreeningUploadRoutes } from './routes/screening-uploads.ts';
@@ -50,7 +51,7 @@ export function createApp(dependencies: Dependencies): App {
         const allowed = methods.join(', ');
         const error = new GuardError('method_not_allowed', `${context.req.method}; allowed: ${allowed}`);
         services.metrics.rejected.inc({ reason: error.code });
-        const answer = problemResponse(error, { requestId: context.get('requestId') });
+        const answer = answerProblem(context, error);
         answer.headers.set('allow', allowed);
         return answer;
       },
@@ -77,7 +78,7 @@ export function createApp(dependencies: Dependencies): App {
   app.notFound((context) => {
     const error = new GuardError('not_found', 'there is no such route');
     services.metrics.rejected.inc({ reason: error.code });
-    return problemResponse(error, { requestId: context.get('requestId') });
+    return answerProblem(context, error);
   });
   app.onError((thrown, context) => {
     const error = asGuardError(thrown);
@@ -90,11 +91,17 @@ export function createApp(dependencies: Dependencies): App {
         error,
       });
     }
-    const { verdictId } = context.get('trail') ?? {};
-    return problemResponse(error, {
-      requestId,
-      ...(verdictId === undefined ? {} : { verdictId }),
-    });
+    return answerProblem(context, error);
   });
   return app;
+}
+
+/** Answers an error as the clients of its route read one. */
+function answerProblem(context: Context<AppEnv>, error: GuardError): Response {
+  const { verdictId } = context.get('trail') ?? {};
+  return problemResponse(error, {
+    requestId: context.get('requestId'),
+    ...(verdictId === undefined ? {} : { verdictId }),
+    ...(isTensorFlowServing(context.req.path) ? { mediaType: 'application/json' } : {}),
+  });
 }

@@ -25,6 +25,8 @@ export interface ProblemContext {
   readonly requestId?: string;
   /** Id of the verdict that led to this refusal. */
   readonly verdictId?: string;
+  /** Type under which the answer goes to clients of a protocol that know of no problem details; its body is the same. */
+  readonly mediaType?: 'application/json';
 }
 
 /** The body of an error answer. */
@@ -54,7 +56,7 @@ export function problemOf(error: GuardError, context: ProblemContext = {}): Prob
 export function problemResponse(error: GuardError, context: ProblemContext = {}): Response {
   const body = problemOf(error, context);
   const { status } = body;
-  const headers = new Headers({ 'content-type': problemMediaType });
+  const headers = new Headers({ 'content-type': context.mediaType ?? problemMediaType });
   if (context.requestId !== undefined) headers.set('x-request-id', context.requestId);
   if (error.retryAfterSeconds !== undefined) headers.set('retry-after', String(error.retryAfterSeconds));
   if (error.code === 'unauthorized') headers.set('www-authenticate', 'Bearer');

@@ -1,12 +1,22 @@
 // The filtering proxy for models whose server speaks TensorFlow Serving's REST API: predictions are guarded, the rest is read only.
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import type { ErrorCode } from '../../shared/errors.ts';
+import { problemSchema } from '../../shared/problem-response.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
 import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { configuredModel, findModel, modelPath } from './receive-body.ts';
 
 const protocol = 'tensorflow-serving';
+
+/**
+ * Whether a path is one of TensorFlow Serving's, of a model or of what is not there. Its clients read JSON whose `error` is text, as
+ * that of a problem is; drift is the guard's own.
+ */
+export function isTensorFlowServing(path: string): boolean {
+  return path.startsWith('/v1/models/') && !/^\/v1\/models\/[^/]+\/drift$/.test(path);
+}
 
 const modelParams = z.object({ model: z.string() });
 const versionParams = modelParams.extend({ version: z.string() });
@@ -65,8 +75,17 @@ interface Described {
   readonly of?: string;
 }
 
+const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
+
+/** Problems under the type that clients of this protocol read. */
+function jsonProblems(...codes: readonly ErrorCode[]) {
+  const answers = Object.entries(problemAnswers(...codes));
+  return Object.fromEntries(
+    answers.map(([status, { description }]) => [status, { description, ...json(problemSchema) }]),
+  );
+}
+
 function describeRoutes(app: App): void {
-  const json = (schema: z.ZodType) => ({ content: { 'application/json': { schema } } });
   for (const [path, params] of [
     ['/v1/models/{model}', modelParams],
     ['/v1/models/{model}/versions/{version}', versionParams],
@@ -78,7 +97,7 @@ function describeRoutes(app: App): void {
         request: { params, body: { required: true, ...json(predictBody) } },
         responses: {
           200: { description: 'The answer of the protected model, as it gave it.', ...json(predictAnswer) },
-          ...problemAnswers(...guardErrors, 'blocked', 'upstream_unreachable', 'upstream_timeout'),
+          ...jsonProblems(...guardErrors, 'blocked', 'upstream_unreachable', 'upstream_timeout'),
         },
       }),
     );
@@ -93,7 +112,7 @@ function describeRoutes(app: App): void {
           request: { params },
           responses: {
             200: { description, ...json(z.record(z.string(), z.unknown())) },
-            ...problemAnswers('unauthorized', 'unknown_model', 'upstream_unreachable', 'upstream_timeout'),
+            ...jsonProblems('unauthorized', 'unknown_model', 'upstream_unreachable', 'upstream_timeout'),
           },
         }),
       );

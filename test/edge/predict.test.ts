@@ -1,5 +1,6 @@
 // Models whose server speaks TensorFlow Serving's REST API: guarded as any other, and passed on byte for byte.
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { problemSchema } from '../../shared/problem-response.ts';
 import {
   calmInput,
   guardedEdge,
@@ -118,6 +119,54 @@ describe('a prediction', () => {
   });
 });
 
+describe('an error', () => {
+  /** What its clients read of it: JSON whose `error` is text. The rest of the problem stands beside it. */
+  async function expectError(answer: Response, status: number, code: string) {
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toBe('application/json');
+    expect(answer.headers.get('x-request-id')).toBe(
+      problemSchema.parse(await answer.clone().json()).request_id,
+    );
+    expect(await answer.json()).toMatchObject({ error: expect.any(String), code, status });
+  }
+
+  it('of the guard is JSON with a text, its status and its headers', async () => {
+    const blocked = await predict('enforce', rows(restlessInput));
+    expect(blocked.headers.get('x-guard-verdict')).toBe('block');
+    expect(blocked.headers.get('x-guard-mode')).toBe('enforce');
+    await expectError(blocked, 403, 'blocked');
+    guarded.extractor.behaviour = (_request, response) =>
+      void response.writeHead(503, { 'retry-after': '7' }).end();
+    const shed = await predict('enforce', rows(calmInput));
+    expect(shed.headers.get('retry-after')).toBe('7');
+    await expectError(shed, 503, 'overloaded');
+    await expectError(await predict('enforce', '{'), 400, 'malformed_request');
+    await expectError(await predict('nobody', rows(calmInput)), 404, 'unknown_model');
+    await expectError(
+      await guarded.call('/v1/models/enforce:classify', { method: 'POST' }),
+      404,
+      'not_found',
+    );
+    await expectError(await guarded.call('/v1/models/enforce:predict'), 405, 'method_not_allowed');
+    const path = '/v1/models/enforce:predict';
+    const nobody = await guarded.call(path, { method: 'POST', headers: { authorization: 'Bearer no' } });
+    await expectError(nobody, 401, 'unauthorized');
+  });
+
+  it('of a route of the guard itself is a problem as before', async () => {
+    const answer = await guarded.call('/v1/models/nobody/drift');
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  });
+
+  it('of the server passes as it came', async () => {
+    guarded.upstream.behaviour = (_request, response) =>
+      void response.writeHead(400, { 'content-type': 'application/json' }).end('{ "error": "no" }');
+    const answer = await predict('enforce', rows(calmInput));
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toBe('{ "error": "no" }');
+  });
+});
+
 describe('what is asked of a model', () => {
   it.each(['', '/versions/3', '/metadata', '/versions/3/metadata'])(
     '%s is answered by its server',
@@ -155,5 +204,63 @@ describe('what is asked of a model', () => {
 
   it('is whether it is ready, too, by the guard’s own probe', async () => {
     expect((await guarded.call('/v2/models/enforce/versions/3/ready')).status).toBe(200);
+  });
+});
+
+describe('a batch with bad rows where the policy cuts them', () => {
+  beforeAll(async () => {
+    const path = '/v1/policies/enforce';
+    const draft = JSON.stringify({ mode: 'enforce', batch: 'cut' });
+    expect((await guarded.call(path, { method: 'PUT', body: draft })).status).toBe(200);
+    expect((await guarded.call(`${path}/versions`, { method: 'POST' })).status).toBe(201);
+    resetFixtures(guarded);
+    guarded.upstream.behaviour = servesTensorFlow;
+    // The policy of before may be known to the isolate for two seconds more.
+    const isInForce = async () => (await predict('enforce', rows(restlessInput, calmInput))).status === 200;
+    for (const endsAt = Date.now() + 20_000; !(await isInForce()); ) {
+      if (Date.now() > endsAt) throw new Error('the policy did not come into force');
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }, 60_000);
+
+  const other = calmInput.with(1, 0.5);
+  const batch = [restlessInput, calmInput, restlessInput, other];
+  const kept = [row(calmInput), row(other)];
+  it.each([
+    ['rows', { instances: batch.map(row) }, { instances: kept }, { predictions: [2.625, 2.875] }],
+    [
+      'rows under the input’s name',
+      { signature_name: 'serving_default', instances: batch.map((values) => ({ input: row(values) })) },
+      { signature_name: 'serving_default', instances: kept.map((input) => ({ input })) },
+      { predictions: [2.625, 2.875] },
+    ],
+    ['one column', { inputs: batch.map(row) }, { inputs: kept }, { outputs: [2.625, 2.875] }],
+    [
+      'one column under the input’s name',
+      { inputs: { input: batch.map(row) } },
+      { inputs: { input: kept } },
+      { outputs: [2.625, 2.875] },
+    ],
+  ])(
+    'as %s is predicted without them, and the answer names their places',
+    async (_, body, sent, answered) => {
+      const answer = await predict('enforce', JSON.stringify(body));
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('x-guard-rows-cut')).toBe('0,2');
+      expect(await answer.json()).toEqual({ guard_rows_cut: '0,2', ...answered });
+      expect(guarded.upstream.received).toHaveLength(1);
+      expect(JSON.parse(guarded.upstream.received[0].body.toString())).toEqual(sent);
+      const verdict = await guarded.audited(answer.headers.get('x-guard-verdict-id'));
+      expect(verdict).toMatchObject({ verdict: 'block', enforced: true, rows_cut: [0, 2] });
+    },
+  );
+
+  it('is refused whole where every row is bad, and passes byte for byte where none is', async () => {
+    expect((await predict('enforce', rows(restlessInput, restlessInput))).status).toBe(403);
+    expect(guarded.upstream.received).toEqual([]);
+    const body = ` ${rows(calmInput, other)} `;
+    const answer = await predict('enforce', body);
+    expect(answer.headers.get('x-guard-rows-cut')).toBeNull();
+    expect(guarded.upstream.received[0].body.toString()).toBe(body);
   });
 });
