@@ -12,9 +12,23 @@ export interface AccessConfig {
   /** Bearer token of the operators; undefined where every caller is one. */
   readonly operatorToken: string | undefined;
   readonly rateLimits: ReadonlyMap<RateTier, RateLimitConfig>;
+  /** The limit of callers that have no key to name one. */
+  readonly callerLimits: CallerLimits;
+  /** What becomes of a request that cannot be counted. */
+  readonly rateLimitFailure: RateLimitFailure;
   /** Undefined where no OpenID provider is believed. */
   readonly oidc: OidcConfig | undefined;
 }
+
+/** Callers without a key of their own, by how they show who they are. */
+export const callerKinds = ['oidc', 'api_token', 'anonymous'] as const;
+
+/** Limits by kind of caller; none where it is not named. Operators' own token has none. */
+export type CallerLimits = Readonly<Partial<Record<(typeof callerKinds)[number], RateTier | undefined>>>;
+
+/** A limit protects what is behind it from too much, not from the wrong: without its count requests may pass. */
+export const rateLimitFailures = ['pass', 'refuse'] as const;
+export type RateLimitFailure = (typeof rateLimitFailures)[number];
 
 /** Signatures that are believed: never `none`, and none with a secret, since the provider's keys are public. */
 export const tokenAlgorithms = [
@@ -107,6 +121,8 @@ export const accessVariables = {
   OPERATOR_TOKEN: tokenSchema.optional(),
   // A binding does not tell its own limit, which answers have to say.
   RATE_LIMITS: jsonText.pipe(rateLimitsSchema).default({}),
+  CALLER_LIMITS: jsonText.pipe(z.partialRecord(z.enum(callerKinds), z.enum(rateTiers))).default({}),
+  RATE_LIMIT_FAILURE: z.enum(rateLimitFailures).default('pass'),
   OIDC_ISSUER: z.string().min(1).max(2048).optional(),
   OIDC_AUDIENCE: z.string().min(1).max(2048).optional(),
   OIDC_JWKS_URL: jwksUrlSchema.optional(),
@@ -148,6 +164,9 @@ export function checkAccess(values: AccessValues, context: z.RefinementCtx): voi
     if (isBound && RATE_LIMITS[tier] === undefined) refuse('RATE_LIMITS', `says nothing of ${name}`);
     if (!isBound && RATE_LIMITS[tier] !== undefined) refuse(name, 'must be a rate limit');
   }
+  for (const [kind, tier] of Object.entries(values.CALLER_LIMITS)) {
+    if (RATE_LIMITS[tier] === undefined) refuse('CALLER_LIMITS', `${kind}: RATE_LIMITS has no ${tier}`);
+  }
 }
 
 /** Reads off the checked variables. */
@@ -166,6 +185,8 @@ export function accessConfig(values: AccessValues): AccessConfig {
     apiToken: AUTH === 'none' ? undefined : API_TOKEN,
     operatorToken: OPERATOR_TOKEN,
     rateLimits,
+    callerLimits: values.CALLER_LIMITS,
+    rateLimitFailure: values.RATE_LIMIT_FAILURE,
     oidc: oidcConfig(values),
   };
 }

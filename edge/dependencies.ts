@@ -51,6 +51,7 @@ export async function createDependencies(
     dashboard,
     access: await createAccess({ ...config.access, keys: keyStore(bindings.database) }),
     rateLimits: config.access.rateLimits,
+    rateLimitFailure: config.access.rateLimitFailure,
     services: {
       policies: currentPolicies(policies, (model) => metrics.policyFailures.inc({ model })),
       policyStore: policies,

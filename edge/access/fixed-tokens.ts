@@ -1,12 +1,14 @@
 // The two tokens of the deployment itself: the callers' and the operators'.
-import { type Scope, scopes } from '../../shared/contracts/api-key.ts';
+import { type RateTier, type Scope, scopes } from '../../shared/contracts/api-key.ts';
 import { sha256 } from '../../shared/noise/noise-key.ts';
+import type { CallerLimits } from '../access-variables.ts';
 import { anonymousId, type Principal } from './principal.ts';
 
 /** The tokens that the deployment was given. */
 export interface FixedTokens {
   readonly apiToken: string | undefined;
   readonly operatorToken: string | undefined;
+  readonly callerLimits: CallerLimits;
 }
 
 /** What a caller with the callers' token may do, or without any where none is asked for: all of it where nobody else is an operator. */
@@ -19,12 +21,15 @@ export async function checkFixedTokens(
   tokens: FixedTokens,
 ): Promise<(shown: string) => Promise<Principal | undefined>> {
   const known = [
-    { id: 'operator-token', token: tokens.operatorToken, allowed: scopes },
-    { id: 'api-token', token: tokens.apiToken, allowed: callerScopes(tokens) },
+    { token: tokens.operatorToken, principal: fixed('operator-token', scopes) },
+    {
+      token: tokens.apiToken,
+      principal: fixed('api-token', callerScopes(tokens), tokens.callerLimits.api_token),
+    },
   ];
   const accepted: { readonly digest: Uint8Array; readonly principal: Principal }[] = [];
-  for (const { id, token, allowed } of known) {
-    if (token !== undefined) accepted.push({ digest: await digestOf(token), principal: fixed(id, allowed) });
+  for (const { token, principal } of known) {
+    if (token !== undefined) accepted.push({ digest: await digestOf(token), principal });
   }
   return async (shown) => {
     // Digests are compared, all of their bytes, so that the time says nothing about the token.
@@ -35,7 +40,7 @@ export async function checkFixedTokens(
 
 /** Whoever shows nothing where nothing need be shown. */
 export function anonymous(tokens: FixedTokens): Principal {
-  return fixed(anonymousId, callerScopes(tokens));
+  return fixed(anonymousId, callerScopes(tokens), tokens.callerLimits.anonymous);
 }
 
 /** Whether two digests are the same; it takes as long whatever they are. */
@@ -45,8 +50,8 @@ function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return difference === 0;
 }
 
-function fixed(id: string, allowed: readonly Scope[]): Principal {
-  return { id, name: null, scopes: allowed, models: null, rateLimit: null, expiresAt: null };
+function fixed(id: string, allowed: readonly Scope[], rateLimit: RateTier | null = null): Principal {
+  return { id, name: null, scopes: allowed, models: null, rateLimit, expiresAt: null };
 }
 
 function digestOf(token: string): Promise<Uint8Array> {

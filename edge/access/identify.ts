@@ -33,7 +33,8 @@ export async function createAccess({ required, keys, oidc, ...fixed }: AccessOpt
   const checkFixed = await checkFixedTokens(fixed);
   const nobody = anonymous(fixed);
   const directory = keyDirectory({ store: keys });
-  const checkOidc = oidc && oidcTokenCheck({ oidc, jwks: jwksClient({ url: oidc.jwksUrl }) });
+  const rateLimit = fixed.callerLimits.oidc ?? null;
+  const checkOidc = oidc && oidcTokenCheck({ oidc, rateLimit, jwks: jwksClient({ url: oidc.jwksUrl }) });
   const principalOf = async (shown: string): Promise<Principal | undefined> => {
     // Where no token is asked for, what is shown may be meant for the upstream: of ours only the operators' is looked for.
     const key = required ? readApiKey(shown) : undefined;

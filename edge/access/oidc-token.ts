@@ -1,6 +1,6 @@
 // Tokens of an OpenID provider: whose they are and what they may do, by signature, issuer, audience and time.
 import { decode, verifyWithJwks } from 'hono/jwt';
-import type { Scope } from '../../shared/contracts/api-key.ts';
+import type { RateTier, Scope } from '../../shared/contracts/api-key.ts';
 import type { OidcConfig } from '../access-variables.ts';
 import type { JwksClient } from '../clients/jwks-client.ts';
 import type { Principal } from './principal.ts';
@@ -18,10 +18,13 @@ type Claims = Readonly<Record<string, unknown>>;
  */
 export function oidcTokenCheck({
   oidc,
+  rateLimit,
   jwks,
   now = Date.now,
 }: {
   readonly oidc: OidcConfig;
+  /** Of each of its principals. */
+  readonly rateLimit: RateTier | null;
   readonly jwks: JwksClient;
   readonly now?: () => number;
 }): (shown: string) => Promise<Principal | undefined> {
@@ -50,7 +53,7 @@ export function oidcTokenCheck({
     if (claims === undefined || !isCurrent(claims, { nowS: now() / 1_000, skewS: oidc.clockSkewSeconds })) {
       return undefined;
     }
-    return principalOf(claims, oidc);
+    return principalOf(claims, { ...oidc, rateLimit });
   };
 }
 
@@ -79,7 +82,10 @@ function isInstant(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= 8.64e12;
 }
 
-function principalOf(claims: Claims, { scopesClaim, scopeMap }: OidcConfig): Principal | undefined {
+function principalOf(
+  claims: Claims,
+  { scopesClaim, scopeMap, rateLimit }: OidcConfig & { readonly rateLimit: RateTier | null },
+): Principal | undefined {
   const { sub, exp } = claims;
   if (typeof sub !== 'string' || sub === '' || sub.length > subjectCharactersMax) return undefined;
   const granted = wordsOf(claimAt(claims, scopesClaim)).flatMap((word) => scopeMap.get(word) ?? []);
@@ -88,7 +94,7 @@ function principalOf(claims: Claims, { scopesClaim, scopeMap }: OidcConfig): Pri
     name: null,
     scopes: [...new Set<Scope>(granted)],
     models: null,
-    rateLimit: null,
+    rateLimit,
     expiresAt: new Date(Number(exp) * 1_000).toISOString(),
   };
 }

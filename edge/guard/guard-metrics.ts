@@ -23,6 +23,7 @@ export interface GuardMetrics {
   readonly fallbacks: Counter<'model'>;
   readonly policyFailures: Counter<'model'>;
   readonly upstreamIdle: Counter;
+  readonly rateLimitFailures: Counter<'policy_outcome'>;
   readonly queryAttacks: Counter<'model' | 'action'>;
   readonly auditFailures: Counter;
   readonly breakers: Gauge<'neighbour'>;
@@ -104,6 +105,12 @@ export function guardMetrics(): GuardMetrics {
     upstreamIdle: new Counter({
       name: 'guard_upstream_idle_total',
       help: 'Answers of protected models that stood still after they had begun, and were broken off.',
+      registers,
+    }),
+    rateLimitFailures: new Counter({
+      name: 'guard_rate_limit_failures_total',
+      help: 'Requests that could not be counted against the limit of their caller, and what became of them.',
+      labelNames: ['policy_outcome'],
       registers,
     }),
     queryAttacks: new Counter({

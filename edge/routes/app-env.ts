@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Access } from '../access/identify.ts';
 import type { Principal } from '../access/principal.ts';
 import type { RateLimits } from '../access/rate-limits.ts';
+import type { RateLimitFailure } from '../access-variables.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
@@ -30,6 +31,7 @@ export interface RouteDependencies {
   readonly dashboard: Readonly<Record<string, string>>;
   readonly access: Access;
   readonly rateLimits: RateLimits;
+  readonly rateLimitFailure: RateLimitFailure;
   readonly services: GuardServices;
   readonly screening: ScreeningServices;
 }

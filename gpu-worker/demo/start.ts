@@ -30,6 +30,12 @@ const modelFile = new URL('./assets/mnist-lenet5.onnx', import.meta.url);
 const artefactFile = new URL('./assets/mnist-lenet5.detector.json', import.meta.url);
 const artefactPublicKeyFile = new URL('./assets/artefact-public-key.txt', import.meta.url);
 const artefactKey = 'detectors/mnist-lenet5.json';
+/** The limits that keys can name, as wrangler.toml has them. */
+const rateLimits = JSON.stringify({
+  small: { limit: 60, period: 60 },
+  medium: { limit: 600, period: 60 },
+  large: { limit: 6_000, period: 60 },
+});
 /** The first start of the detector Worker compiles its WebAssembly. */
 const readyMs = 60_000;
 
@@ -157,6 +163,9 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
         { name: 'mnist-lenet5-unguarded', mode: 'off' },
       ]),
       AUTH: 'none',
+      RATE_LIMITS: rateLimits,
+      // Whoever shows nothing is one caller: the page that attacks a digit asks as often as its model answers.
+      CALLER_LIMITS: '{"anonymous":"large"}',
       GPU_WORKER_TOKEN: folder.token,
       NOISE_KEY: folder.noiseKeyHex,
       ARTEFACT_PUBLIC_KEY: (await readFile(artefactPublicKeyFile, 'utf8')).trim(),

@@ -72,6 +72,8 @@ describe('a complete configuration', () => {
       apiToken: undefined,
       operatorToken: undefined,
       rateLimits: new Map(),
+      callerLimits: {},
+      rateLimitFailure: 'pass',
       oidc: undefined,
     });
     expect(refusal({ API_TOKEN: undefined }).message).toContain('API_TOKEN');
@@ -88,8 +90,18 @@ describe('limits of keys', () => {
     expect([...access.rateLimits]).toEqual([['small', small]]);
   });
 
+  it('are named for callers that have no key, too', () => {
+    const CALLER_LIMITS = '{"oidc":"small","anonymous":"small"}';
+    const { access } = parseConfig({ ...complete, RATE_LIMITS, RATE_LIMIT_SMALL, CALLER_LIMITS });
+    expect(access.callerLimits).toEqual({ oidc: 'small', anonymous: 'small' });
+  });
+
   it.each([
     [{ RATE_LIMITS }, 'RATE_LIMIT_SMALL'],
+    [{ CALLER_LIMITS: '{"oidc":"small"}' }, 'CALLER_LIMITS: oidc: RATE_LIMITS has no small'],
+    [{ RATE_LIMITS, RATE_LIMIT_SMALL, CALLER_LIMITS: '{"oidc":"large"}' }, 'CALLER_LIMITS: oidc'],
+    [{ RATE_LIMITS, RATE_LIMIT_SMALL, CALLER_LIMITS: '{"operator":"small"}' }, 'CALLER_LIMITS'],
+    [{ RATE_LIMIT_FAILURE: 'allow' }, 'RATE_LIMIT_FAILURE'],
     [{ RATE_LIMIT_SMALL }, 'RATE_LIMITS: says nothing of RATE_LIMIT_SMALL'],
     [{ RATE_LIMIT_SMALL, RATE_LIMITS: '{"small":{"limit":3,"period":30}}' }, 'RATE_LIMITS.small.period'],
     [{ RATE_LIMIT_SMALL, RATE_LIMITS: '{"tiny":{"limit":3,"period":10}}' }, 'RATE_LIMITS'],

@@ -50,6 +50,9 @@ const guarded = guardedEdge({
     OIDC_SCOPES_CLAIM: '/realm_access/roles',
     OIDC_SCOPE_MAP: '{"guard-admin":["admin"],"guard-user":["infer","verdict"]}',
     OIDC_CLOCK_SKEW_SECONDS: '30',
+    RATE_LIMITS: '{"small":{"limit":4,"period":60},"large":{"limit":100000,"period":60}}',
+    // The subject that most tests speak of sends more than any small limit takes.
+    CALLER_LIMITS: '{"oidc":"large","api_token":"small"}',
   },
 });
 beforeEach(() => resetFixtures(guarded));
@@ -93,6 +96,25 @@ describe('while the provider’s keys cannot be fetched', () => {
 });
 
 describe('a token', () => {
+  it('has the limit that is configured for its kind, and each subject its own count', async () => {
+    const authorization = `Bearer ${await tokenOf()}`;
+    const answer = await guarded.call('/v1/keys/me', { headers: { authorization } });
+    expect(answer.headers.get('ratelimit-policy')).toBe('"large";q=100000;w=60');
+    expect(await answer.json()).toMatchObject({ id: 'oidc:user-7', rate_limit: 'large' });
+    const statuses: number[] = [];
+    let last: Response | undefined;
+    // The callers' token has a limit by the same variable. Its window may end between two requests.
+    for (let sent = 0; sent < 9 && !statuses.includes(429); sent++) {
+      last = await guarded.call('/v1/keys/me');
+      statuses.push(last.status);
+      await last.clone().text();
+    }
+    expect(statuses).toContain(429);
+    expect(last?.headers.get('ratelimit')).toBe('"small";r=0;t=60');
+    expect((await metrics(operatorToken)).headers.get('ratelimit-policy')).toBeNull();
+    expect((await guarded.call('/v1/keys/me', { headers: { authorization } })).status).toBe(200);
+  });
+
   it('of the provider for this audience opens what its roles are mapped to', async () => {
     for (const key of [ec.private, rsa.private]) {
       expect((await metrics(await tokenOf({}, key))).status).toBe(200);

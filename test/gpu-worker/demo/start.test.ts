@@ -124,6 +124,8 @@ it('says that the gpu-worker died, refuses without it, and ends with its front d
   });
   expect(answer.status).toBe(503);
   expect(await answer.json()).toMatchObject({ code: 'extractor_unreachable' });
+  // Whoever shows nothing has a limit too.
+  expect(answer.headers.get('ratelimit-policy')).toBe('"large";q=6000;w=60');
   kill('demo/edge-process.ts');
   expect((await demo.line(/^npm start: (.*)$/))[1]).toBe('edge ended by SIGKILL; the others are stopped');
   expect(await demo.exited).toBe(1);
