@@ -1,8 +1,9 @@
 // Trains the detector's perceptron: AdamW on a cross-entropy that is balanced between the two classes.
 import { assert, assertShape } from '../../shared/assert.ts';
-import type { Layer, Mlp } from '../../shared/detector/mlp.ts';
-import { adamW } from '../../shared/maths/adam-w.ts';
+import type { Mlp } from '../../shared/detector/mlp.ts';
+import { type AdamMoments, adamW } from '../../shared/maths/adam-w.ts';
 import { normal, type Random, seededRandom } from '../../shared/maths/random.ts';
+import { addBatchGradient, type TrainedLayer } from './mlp-batch.ts';
 
 /** Vectors with their classes. */
 export interface LabelledVectors {
@@ -30,19 +31,9 @@ export interface TrainingOptions {
   readonly clip?: number;
 }
 
-interface TrainedLayer extends Layer {
-  readonly moments: { readonly weights: Moments; readonly biases: Moments };
-  /** The weights column by column, [inputs, outputs]: how the forward pass reads them. */
-  readonly columns: Float64Array;
-  /** What the layer answered to the sample at hand, [outputs], and the loss's derivative by it. */
-  readonly answer: Float64Array;
-  readonly slopes: Float64Array;
-}
-
-interface Moments {
-  readonly gradient: Float64Array;
-  readonly first: Float64Array;
-  readonly second: Float64Array;
+/** A layer with AdamW's moments. */
+interface MovingLayer extends TrainedLayer {
+  readonly moments: { readonly weights: AdamMoments; readonly biases: AdamMoments };
 }
 
 /**
@@ -65,14 +56,25 @@ export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Ml
   });
   const rowWeights = samples.weights === undefined ? balance(adversarial) : withMeanOne(samples.weights);
   const widths = [length, ...options.hidden, 2];
-  const layers = widths.slice(1).map((outputs, index) => makeLayer(widths[index], outputs, random));
+  const layers = widths
+    .slice(1)
+    .map((outputs, index) => makeLayer({ inputs: widths[index], outputs, batch }, random));
+  const drawn = {
+    inputs: new Float64Array(batch * length),
+    labels: new Uint8Array(batch),
+    weights: new Float64Array(batch),
+  };
   for (let step = 0; step < steps; step++) {
+    let count = 0;
     for (let sample = 0; sample < batch; sample++) {
       const row = Math.floor(random() * adversarial.length);
       if (rowWeights[row] === 0) continue;
-      const input = standardised.subarray(row * length, (row + 1) * length);
-      accumulate(layers, input, { label: adversarial[row], weight: rowWeights[row] / batch });
+      drawn.inputs.set(standardised.subarray(row * length, (row + 1) * length), count * length);
+      drawn.labels[count] = adversarial[row];
+      drawn.weights[count] = rowWeights[row] / batch;
+      count++;
     }
+    addBatchGradient(layers, { ...drawn, count });
     const rate = learningRate + (learningRateLast - learningRate) * (step / steps);
     update(layers, { step, rate, weightDecay });
   }
@@ -120,109 +122,46 @@ function withMeanOne(weights: Float64Array): Float64Array {
 }
 
 /** He's initialisation for ReLU layers (He et al. 2015). */
-function makeLayer(inputs: number, outputs: number, random: Random): TrainedLayer {
+function makeLayer(
+  { inputs, outputs, batch }: { inputs: number; outputs: number; batch: number },
+  random: Random,
+): MovingLayer {
   const scale = Math.sqrt(2 / inputs);
-  const moments = (count: number): Moments => ({
-    gradient: new Float64Array(count),
-    first: new Float64Array(count),
-    second: new Float64Array(count),
-  });
+  const moments = (count: number) => ({ first: new Float64Array(count), second: new Float64Array(count) });
   const layer = {
     inputs,
     outputs,
     weights: Float32Array.from({ length: inputs * outputs }, () => scale * normal(random)),
     biases: new Float32Array(outputs),
     moments: { weights: moments(inputs * outputs), biases: moments(outputs) },
+    gradients: { weights: new Float64Array(inputs * outputs), biases: new Float64Array(outputs) },
+    rows: new Float64Array(inputs * outputs),
     columns: new Float64Array(inputs * outputs),
-    answer: new Float64Array(outputs),
-    slopes: new Float64Array(outputs),
+    answers: new Float64Array(batch * outputs),
+    slopes: new Float64Array(batch * outputs),
   };
-  fillColumns(layer);
+  copyWeights(layer);
   return layer;
 }
 
-function fillColumns({ inputs, outputs, weights, columns }: TrainedLayer): void {
+function copyWeights({ inputs, outputs, weights, rows, columns }: TrainedLayer): void {
+  rows.set(weights);
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++)
       columns[input * outputs + output] = weights[output * inputs + input];
   }
 }
 
-/**
- * Adds one sample's gradient of the weighted cross-entropy to every layer. Everything is done in place and in the order of
- * the detector's own forward pass, to the same bits: a calibration spends its time here.
- */
-function accumulate(
-  layers: readonly TrainedLayer[],
-  input: Float64Array,
-  { label, weight }: { label: number; weight: number },
-): void {
-  const last = layers.length - 1;
-  let values = input;
-  for (const [index, layer] of layers.entries()) {
-    forward(layer, values, index < last);
-    values = layer.answer;
-  }
-  const { answer, slopes } = layers[last];
-  const probability = 1 / (1 + Math.exp(answer[0] - answer[1]));
-  slopes[1] = weight * (probability - label);
-  slopes[0] = -slopes[1];
-  for (let index = last; index >= 0; index--) {
-    const below = index === 0 ? undefined : layers[index - 1];
-    backward(layers[index], below?.answer ?? input, below?.slopes);
-  }
-}
-
-/** An input's share of every output at a time, so that no sum waits for the one before; inputs of 0 have none. */
-function forward(
-  { inputs, outputs, columns, biases, answer }: TrainedLayer,
-  values: Float64Array,
-  relu: boolean,
-): void {
-  for (let output = 0; output < outputs; output++) answer[output] = biases[output];
-  for (let input = 0; input < inputs; input++) {
-    const value = values[input];
-    if (value === 0) continue;
-    const first = input * outputs;
-    for (let output = 0; output < outputs; output++) answer[output] += columns[first + output] * value;
-  }
-  if (!relu) return;
-  for (let output = 0; output < outputs; output++) if (answer[output] < 0) answer[output] = 0;
-}
-
-/**
- * Adds the gradients of weights and biases.
- * @param below where the derivative by the layer's input goes, zero where its ReLU was shut; not for the first layer
- */
-function backward(
-  { inputs, outputs, weights, moments, slopes }: TrainedLayer,
-  values: Float64Array,
-  below: Float64Array | undefined,
-): void {
-  const { gradient } = moments.weights;
-  below?.fill(0);
-  for (let output = 0; output < outputs; output++) {
-    const slope = slopes[output];
-    if (slope === 0) continue;
-    moments.biases.gradient[output] += slope;
-    const first = output * inputs;
-    for (let input = 0; input < inputs; input++) gradient[first + input] += slope * values[input];
-    if (below === undefined) continue;
-    for (let input = 0; input < inputs; input++)
-      if (values[input] > 0) below[input] += slope * weights[first + input];
-  }
-}
-
 function update(
-  layers: readonly TrainedLayer[],
+  layers: readonly MovingLayer[],
   { step, rate, weightDecay }: { step: number; rate: number; weightDecay: number },
 ): void {
   for (const layer of layers) {
-    const { weights, biases, moments } = layer;
-    adamW(weights, moments.weights.gradient, moments.weights, { step, rate, weightDecay });
-    adamW(biases, moments.biases.gradient, moments.biases, { step, rate, weightDecay });
-    moments.weights.gradient.fill(0);
-    moments.biases.gradient.fill(0);
-    fillColumns(layer);
+    const { weights, biases, gradients, moments } = layer;
+    adamW(weights, gradients.weights, moments.weights, { step, rate, weightDecay });
+    adamW(biases, gradients.biases, moments.biases, { step, rate, weightDecay });
+    gradients.weights.fill(0);
+    gradients.biases.fill(0);
+    copyWeights(layer);
   }
 }
