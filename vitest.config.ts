@@ -1,30 +1,29 @@
 // Two projects: `unit` runs in Node and needs no build, `system` builds the Workers and starts servers and processes.
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const system = ['test/edge/**/*.test.ts', 'test/gpu-worker/demo/**/*.test.ts', 'test/readme.test.ts'];
+
+/** What both have in common. */
+const common = {
+  // Two files at a time, whichever project they are of: one alone leaves a core of two idle while it waits for its servers.
+  // More would start more servers at once than a small machine holds.
+  maxWorkers: 2,
+  // A process runs file after file: importing the engine, Miniflare and the schemas anew costs more than most files' tests.
+  isolate: false,
+  restoreMocks: true,
+  testTimeout: 60_000,
+  hookTimeout: 180_000,
+  // Every command and server that a test starts compiles the same sources.
+  env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'dist/compile-cache') },
+};
 
 export default defineConfig({
   test: {
     reporters: ['default', './test/helpers/count-reporter.ts'],
     projects: [
-      {
-        test: {
-          name: 'unit',
-          include: ['test/**/*.test.ts'],
-          exclude: system,
-          testTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: 'system',
-          include: system,
-          // One file at a time: each starts servers of its own on a machine that may have two cores.
-          fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 180_000,
-        },
-      },
+      { test: { ...common, name: 'system', include: system, globalSetup: './test/helpers/built-edge.ts' } },
+      { test: { ...common, name: 'unit', include: ['test/**/*.test.ts'], exclude: system } },
     ],
   },
 });

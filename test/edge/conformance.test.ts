@@ -1,11 +1,6 @@
 // The conformance suite against a bare server and through the guard in each mode: no difference on what is allowed.
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createOipApp } from '../../gpu-worker/app.ts';
 import {
   type ConformanceReport,
   conformanceChecks,
@@ -19,6 +14,7 @@ import { loadCompiledModel, loadPlainModel, type ServedModel } from '../../gpu-w
 import { guardModes } from '../../shared/contracts/verdict.ts';
 import { apiToken, gpuWorkerToken, noiseKeyHex } from '../helpers/guarded-edge.ts';
 import { type LenetGuard, lenetGuard } from '../helpers/lenet-guard.ts';
+import { type OipServer, startOipServer } from '../helpers/oip-server.ts';
 import { testSigner } from '../helpers/test-signer.ts';
 
 const model = 'mnist-lenet5';
@@ -29,7 +25,7 @@ let guard: LenetGuard;
 let bare: string;
 let gpuWorker: string;
 let bareReport: ConformanceReport;
-const servers: Server[] = [];
+const servers: OipServer[] = [];
 
 beforeAll(async () => {
   engine = await createOrtEngine({ workers: 1 });
@@ -41,20 +37,14 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  for (const server of servers) {
-    server.close();
-    server.closeAllConnections();
-  }
+  for (const server of servers) server.stop();
   await engine?.close();
 });
 
 async function serve(models: readonly ServedModel[], token?: string): Promise<string> {
-  const name = token === undefined ? 'upstream' : 'gpu-worker';
-  const app = createOipApp({ name, version: '0', engine: engine.info, models, token, deadlineMs: 5_000 });
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  servers.push(server.listen(0, '127.0.0.1'));
-  await once(server, 'listening');
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await startOipServer({ engine, models, token, deadlineMs: 5_000 });
+  servers.push(server);
+  return server.url;
 }
 
 function conformanceOf(url: string, token?: string): Promise<ConformanceReport> {

@@ -1,27 +1,13 @@
 // Uploads of every format that LeNet-5 can be screened with, end to end: the job's report is that of an offline screening to the byte.
-import { readFile } from 'node:fs/promises';
 import { encode } from 'fast-png';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { writeNpz } from '../../gpu-worker/datasets/npz.ts';
-import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
-import type { Engine } from '../../gpu-worker/engine/engine.ts';
-import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
-import { exampleExtractor } from '../../gpu-worker/screening/example-extractor.ts';
-import { screenUpload } from '../../gpu-worker/screening/screen-upload.ts';
 import { soleFile, type UploadFormat } from '../../shared/contracts/screening-job.ts';
-import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
-import { parseReport, reportJson } from '../../shared/screening-report/report-json.ts';
-import { lenetFile } from '../helpers/command-line.ts';
-import {
-  digitFiles,
-  type ScreeningWorker,
-  screenedModel,
-  screeningClient,
-  screeningEdgeOptions,
-  screeningNoiseKeyHex,
-  startScreeningWorker,
-} from '../helpers/screening-edge.ts';
-import { fileOf, gzipped, tarFile } from '../helpers/upload-fixture.ts';
+import { parseReport } from '../../shared/screening-report/report-json.ts';
+import { offlineReport } from '../helpers/offline-report.ts';
+import { digitFiles } from '../helpers/screening-edge.ts';
+import { startedScreening } from '../helpers/started-screening.ts';
+import { gzipped, tarFile } from '../helpers/upload-fixture.ts';
 
 type Files = Readonly<Record<string, Uint8Array>>;
 
@@ -31,22 +17,7 @@ const idx = digitFiles(count);
 const pixels = idx.images.slice(16);
 const labels = idx.labels.slice(8);
 
-let worker: ScreeningWorker;
-let edge: RunningEdge;
-let engine: Engine;
-const client = screeningClient(() => edge.url);
-
-beforeAll(async () => {
-  worker = await startScreeningWorker();
-  edge = await startEdge(screeningEdgeOptions(worker.url));
-  engine = await createOrtEngine({ workers: 1 });
-});
-
-afterAll(async () => {
-  await engine?.close();
-  await edge?.stop();
-  await worker?.stop();
-});
+const { client } = startedScreening();
 
 describe('the report of a job and that of an offline screening', () => {
   it.each<[string, UploadFormat, () => Files | Promise<Files>]>([
@@ -62,31 +33,16 @@ describe('the report of a job and that of an offline screening', () => {
       const { id } = await client.submit(files, { dataset, format });
       const job = await client.ended(id);
       expect(job).toMatchObject({ state: 'completed', failure: null });
-      const [said, expected] = [await client.report(id), await offlineReport(files, { dataset, format })];
+      const [said, expected] = [
+        await client.report(id),
+        await offlineReport(files, { dataset, format, seed: 1 }),
+      ];
       expect(parseReport(said).dataset).toEqual(parseReport(expected).dataset);
       expect(said === expected).toBe(true);
     },
     120_000,
   );
 });
-
-async function offlineReport(
-  files: Files,
-  { dataset, format }: { dataset: string; format: UploadFormat },
-): Promise<string> {
-  const extractor = await exampleExtractor(await readFile(lenetFile), {
-    engine,
-    name: screenedModel,
-    mode: 'nccr',
-    range: [0, 1],
-    seed: 1,
-    noiseKey: await importNoiseKeyHex(screeningNoiseKeyHex),
-  });
-  const listed = Object.entries(files).map(([name, bytes]) => fileOf(name, bytes));
-  const source = { name: dataset, format, files: listed, paths: [] };
-  const { report } = await screenUpload({ source, extractor, seed: 1 });
-  return reportJson(report);
-}
 
 function npzFile(): Uint8Array {
   return writeNpz({

@@ -1,27 +1,18 @@
 // Who may screen and who is told: tokens, the signed webhook, and the same report by the offline command.
 
-import { readFile } from 'node:fs/promises';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
-import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
-import { exampleExtractor } from '../../gpu-worker/screening/example-extractor.ts';
-import { screenUpload } from '../../gpu-worker/screening/screen-upload.ts';
 import { type WebhookPayload, webhookPayloadSchema } from '../../shared/contracts/webhook.ts';
-import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
-import { reportJson } from '../../shared/screening-report/report-json.ts';
-import { lenetFile } from '../helpers/command-line.ts';
 import { type FixtureServer, startFixtureServer } from '../helpers/fixture-server.ts';
+import { offlineReport } from '../helpers/offline-report.ts';
 import {
   digitFiles,
   type ScreeningWorker,
-  screenedModel,
   screeningClient,
   screeningEdgeOptions,
-  screeningNoiseKeyHex,
   startScreeningWorker,
 } from '../helpers/screening-edge.ts';
-import { fileOf } from '../helpers/upload-fixture.ts';
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const [apiToken, operatorToken] = ['a-token-of-the-callers-01234', 'a-token-of-the-operators-01234'];
@@ -83,20 +74,8 @@ describe('screenings', () => {
     const files = digitFiles(300, (row) => row % 3);
     const { id } = await client.submit(files, { dataset: 'digits', options: { seed: 9 } });
     expect((await client.ended(id)).state).toBe('completed');
-    const engine = await createOrtEngine({ workers: 1 });
-    const extractor = await exampleExtractor(await readFile(lenetFile), {
-      engine,
-      name: screenedModel,
-      mode: 'nccr',
-      range: [0, 1],
-      seed: 9,
-      noiseKey: await importNoiseKeyHex(screeningNoiseKeyHex),
-    });
-    const upload = Object.entries(files).map(([name, bytes]) => fileOf(name, bytes));
-    const source = { name: 'digits', format: 'idx' as const, files: upload, paths: [] };
-    const { report } = await screenUpload({ source, extractor, seed: 9 });
-    await engine.close();
-    expect(await client.report(id)).toBe(reportJson(report));
+    const offline = await offlineReport(files, { dataset: 'digits', format: 'idx', seed: 9 });
+    expect(await client.report(id)).toBe(offline);
   });
 });
 

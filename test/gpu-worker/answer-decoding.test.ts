@@ -39,7 +39,10 @@ function decode(
 async function decoded(answer: Response) {
   expect(answer.status).toBe(200);
   const headerLength = answer.headers.get('inference-header-content-length');
-  const { outputs, model_name } = readResponse({ bytes: await answer.bytes(), headerLength });
+  const { outputs, model_name } = readResponse({
+    bytes: new Uint8Array(await answer.arrayBuffer()),
+    headerLength,
+  });
   expect(model_name).toBe('m');
   return outputs[0];
 }

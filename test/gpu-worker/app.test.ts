@@ -63,7 +63,7 @@ describe('infer', () => {
     async (path) => {
       const response = await app().request(path, post({ id: 'call-7', inputs: [jsonTensor(2)] }));
       expect(response.status).toBe(200);
-      const answer = readResponse({ bytes: await response.bytes() });
+      const answer = readResponse({ bytes: new Uint8Array(await response.arrayBuffer()) });
       expect(answer).toMatchObject({ model_name: 'mnist-lenet5', model_version: '1', id: 'call-7' });
       const { logits } = await started.loaded.run({ input: images(2) });
       expect(answer.outputs).toEqual([{ name: 'logits', ...logits }]);
@@ -75,7 +75,7 @@ describe('infer', () => {
     const response = await app().request(inferPath, { method: 'POST', body, headers });
     expect(response.headers.get('content-type')).toBe('application/octet-stream');
     const headerLength = response.headers.get(headerLengthHeader);
-    const { outputs } = readResponse({ bytes: await response.bytes(), headerLength });
+    const { outputs } = readResponse({ bytes: new Uint8Array(await response.arrayBuffer()), headerLength });
     const { logits } = await started.loaded.run({ input: images(3) });
     expect(outputs).toEqual([{ name: 'logits', ...logits }]);
   });
@@ -93,7 +93,7 @@ describe('infer', () => {
     const { body, headers } = writeBinaryRequest([images(7)]);
     const response = await compiled.request(inferPath, { method: 'POST', body, headers });
     const headerLength = response.headers.get(headerLengthHeader);
-    const answer = readResponse({ bytes: await response.bytes(), headerLength });
+    const answer = readResponse({ bytes: new Uint8Array(await response.arrayBuffer()), headerLength });
     expect(answer.parameters).toEqual({ guard_model_digest: 'sha256:00' });
     expect(answer.outputs[0].shape).toEqual([7, 10]);
     const alone = { ...images(1), data: images(7).data.slice(6 * 784) };

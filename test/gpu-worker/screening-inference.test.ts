@@ -77,7 +77,10 @@ async function changes(inputs: readonly (NamedTensor | ByteTensor)[]): Promise<F
   const response = await infer(inputs);
   expect(response.status).toBe(200);
   const headerLength = response.headers.get(headerLengthHeader);
-  const { outputs, parameters } = readResponse({ bytes: await response.bytes(), headerLength });
+  const { outputs, parameters } = readResponse({
+    bytes: new Uint8Array(await response.arrayBuffer()),
+    headerLength,
+  });
   expect(parameters.guard_screening).toBe('nccr');
   return outputs.find(({ name }) => name === 'changes')!.data as Float32Array;
 }

@@ -94,7 +94,7 @@ function send(url: string, inputs: readonly NamedTensor[]): Promise<Response> {
 async function read(response: Response) {
   expect(response.status).toBe(200);
   return readResponse({
-    bytes: await response.bytes(),
+    bytes: new Uint8Array(await response.arrayBuffer()),
     headerLength: response.headers.get(headerLengthHeader),
   });
 }

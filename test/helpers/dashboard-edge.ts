@@ -1,10 +1,5 @@
 // Everything that the dashboard shows, with nothing canned: the demo's model and detector, a copy without a guard, and screening.
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
-import { createOipApp } from '../../gpu-worker/app.ts';
 import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
 import type { Engine } from '../../gpu-worker/engine/engine.ts';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
@@ -15,6 +10,7 @@ import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/cont
 import { signArtefact } from '../../shared/detector/artefact-signature.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { lenetFile } from './command-line.ts';
+import { startOipServer } from './oip-server.ts';
 import { testSigner } from './test-signer.ts';
 
 export const callerToken = 'a-token-of-the-callers-0123456789';
@@ -37,9 +33,11 @@ export async function startDashboardEdge(): Promise<DashboardEdge> {
   const model = await readFile(lenetFile);
   const artefact = detectorArtefactSchema.parse(JSON.parse(await readFile(artefactFile, 'utf8')));
   const names = ['mnist-lenet5', 'mnist-lenet5-unguarded'];
+  const compiled = await compiledModels(engine, { model, artefact });
+  const plainModels = await Promise.all(names.map((name) => loadPlainModel(engine, name, model)));
   const [gpuWorker, upstream] = await Promise.all([
-    serve(engine, { models: await compiledModels(engine, { model, artefact }), token: gpuWorkerToken }),
-    serve(engine, { models: await Promise.all(names.map((name) => loadPlainModel(engine, name, model))) }),
+    startOipServer({ engine, models: compiled, token: gpuWorkerToken, deadlineMs: 20_000 }),
+    startOipServer({ engine, models: plainModels, deadlineMs: 20_000 }),
   ]);
   const { card: _card, signature: _signature, ...plain } = artefact;
   const { clean_quantiles: _quantiles, ...threshold } = artefact.threshold;
@@ -78,10 +76,8 @@ export async function startDashboardEdge(): Promise<DashboardEdge> {
     },
     async stop() {
       await edge.stop();
-      for (const { server } of [gpuWorker, upstream]) {
-        server.close();
-        server.closeAllConnections();
-      }
+      gpuWorker.stop();
+      upstream.stop();
       await engine.close();
     },
   };
@@ -101,24 +97,6 @@ async function compiledModels(
     compileModel(model, { ...made, plan: screeningPlan, screening }),
   ]);
   return Promise.all(files.map(({ bytes }) => loadCompiledModel(engine, bytes)));
-}
-
-async function serve(
-  engine: Engine,
-  { models, token }: { models: readonly ServedModel[]; token?: string },
-): Promise<{ readonly url: string; readonly server: Server }> {
-  const app = createOipApp({
-    name: 'test',
-    version: '0',
-    engine: engine.info,
-    models,
-    ...(token === undefined ? {} : { token }),
-    deadlineMs: 20_000,
-  });
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
 async function signed(artefact: DetectorArtefact): Promise<Uint8Array> {

@@ -1,9 +1,4 @@
 // The whole guard with nothing canned: the gpu-worker's own app over compiled LeNet-5, the edge in workerd, an upstream that counts.
-import { once } from 'node:events';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
-import { createOipApp } from '../../gpu-worker/app.ts';
 import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
 import { loadCompiledModel, type ServedModel } from '../../gpu-worker/served-model.ts';
@@ -11,6 +6,7 @@ import type { GuardMode } from '../../shared/contracts/verdict.ts';
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
 import { apiToken, gpuWorkerToken, noiseKeyHex, upstreamAnswers } from './guarded-edge.ts';
 import { type LenetGuard, type LenetGuardOptions, lenetGuard } from './lenet-guard.ts';
+import { startOipServer } from './oip-server.ts';
 import { testSigner } from './test-signer.ts';
 
 /** A running guard of LeNet-5. */
@@ -34,24 +30,19 @@ export async function startLenetEdge({
   const guard = await lenetGuard(engine, { noiseKeyHex, ...options });
   const served = await loadCompiledModel(engine, guard.compiled);
   const servedParts = await Promise.all(guard.compiledParts.map((bytes) => loadCompiledModel(engine, bytes)));
-  const app = createOipApp({
-    name: 'gpu-worker',
-    version: '0',
-    engine: engine.info,
+  const gpuWorker = await startOipServer({
+    engine,
     models: [served, ...servedParts],
     token: gpuWorkerToken,
     deadlineMs: 5_000,
   });
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   const upstream = await startFixtureServer(upstreamAnswers);
   const key = 'detectors/lenet.json';
   const edge = await startEdge({
     host: '127.0.0.1',
     port: 0,
     bindings: {
-      GPU_WORKER_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      GPU_WORKER_URL: gpuWorker.url,
       UPSTREAM_URL: upstream.url,
       GUARD_MODELS: JSON.stringify([{ name: guard.name, mode, artefact: key }]),
       GPU_WORKER_TOKEN: gpuWorkerToken,
@@ -76,8 +67,7 @@ export async function startLenetEdge({
     async stop() {
       await edge.stop();
       await upstream.die();
-      server.close();
-      server.closeAllConnections();
+      gpuWorker.stop();
       await engine.close();
     },
   };

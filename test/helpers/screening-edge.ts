@@ -1,10 +1,5 @@
 // Screening with nothing canned: LeNet-5 compiled for it behind the gpu-worker's own app, and what a client of the edge does.
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
-import { createOipApp } from '../../gpu-worker/app.ts';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
 import type { EdgeOptions } from '../../gpu-worker/demo/edge-runtime.ts';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
@@ -14,6 +9,7 @@ import { loadCompiledModel } from '../../gpu-worker/served-model.ts';
 import { type ScreeningJob, screeningJobSchema } from '../../shared/contracts/screening-job.ts';
 import { importNoiseKeyHex } from '../../shared/noise/noise-key.ts';
 import { lenetFile } from './command-line.ts';
+import { startOipServer } from './oip-server.ts';
 import { idxFile, patternedBytes } from './upload-fixture.ts';
 
 export const screeningNoiseKeyHex = '5a'.repeat(32);
@@ -40,33 +36,24 @@ export async function startScreeningWorker(): Promise<ScreeningWorker> {
   const made = { name: screenedModel, plan, noiseKey, engine, screening: 'nccr' as const };
   const { bytes } = await compileModel(model, made);
   const served = await loadCompiledModel(engine, bytes);
-  const app = createOipApp({
-    name: 'gpu-worker',
-    version: '0',
-    engine: engine.info,
+  let asked = 0;
+  const server = await startOipServer({
+    engine,
     models: [served],
     token: gpuWorkerToken,
     deadlineMs: 20_000,
-  });
-  let asked = 0;
-  const server = createAdaptorServer({
-    fetch: async (request: Request) => {
-      if (request.method === 'POST') {
-        asked++;
-        await worker.onInfer();
-      }
-      return app.fetch(request);
+    onRequest: async ({ method }) => {
+      if (method !== 'POST') return;
+      asked++;
+      await worker.onInfer();
     },
-  }) as Server;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
   const worker: ScreeningWorker = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     asked: () => asked,
     onInfer: () => Promise.resolve(),
     async stop() {
-      server.close();
-      server.closeAllConnections();
+      server.stop();
       await engine.close();
     },
   };

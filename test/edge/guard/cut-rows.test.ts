@@ -71,7 +71,7 @@ describe('markCut', () => {
     expect(marked.headers.get('content-length')).toBeNull();
     expect(marked.headers.get('etag')).toBeNull();
     const headerLength = marked.headers.get('inference-header-content-length');
-    const read = readResponse({ bytes: await marked.bytes(), headerLength });
+    const read = readResponse({ bytes: new Uint8Array(await marked.arrayBuffer()), headerLength });
     expect(read.parameters).toEqual({ speed: 3, guard_rows_cut: '0,2' });
     expect(read).toMatchObject({ model_name: 'm', id: 'a', outputs });
   });

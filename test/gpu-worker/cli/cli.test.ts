@@ -10,7 +10,7 @@ import { buildOn, newModel } from '../../../gpu-worker/onnx/graph.ts';
 import { saveModel } from '../../../gpu-worker/onnx/model-file.ts';
 import { detectorArtefactSchema } from '../../../shared/contracts/detector-artefact.ts';
 import { mlpOfArtefact, mlpScore } from '../../../shared/detector/mlp.ts';
-import { lenetFile as lenet, nccrGuard } from '../../helpers/command-line.ts';
+import { lenetFile as lenet, nccrGuard, nccrGuardProcess } from '../../helpers/command-line.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -32,14 +32,14 @@ describe('the command line', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it('helps, and says what it did not understand with code 2', async () => {
-    expect((await nccrGuard('--help')).stdout).toMatch(/model\b[\s\S]*detector\b/);
-    expect((await nccrGuard('detector', 'calibrate', '--help')).stdout).toMatch(/--target-fpr/);
-    expect(await nccrGuard('bogus')).toMatchObject({
+  it('is a process that helps, and says what it did not understand with code 2', async () => {
+    expect((await nccrGuardProcess('--help')).stdout).toMatch(/model\b[\s\S]*detector\b/);
+    expect((await nccrGuardProcess('detector', 'calibrate', '--help')).stdout).toMatch(/--target-fpr/);
+    expect(await nccrGuardProcess('bogus')).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/unknown command/),
     });
-    const wrong = await nccrGuard(
+    const wrong = await nccrGuardProcess(
       'model',
       'compile',
       lenet,
@@ -69,7 +69,7 @@ describe('the command line', () => {
     expect((await unread('detector', 'verify', file('nowhere'), '--public-key', 'x')).code).not.toBe(0);
   });
 
-  it('compiles a model, makes a key for its owner alone, and compiles the same bytes with it again', async () => {
+  it('is a process that compiles a model, makes a key for its owner alone, and compiles the same bytes with it again', async () => {
     const args = [
       'model',
       'compile',
@@ -81,14 +81,14 @@ describe('the command line', () => {
       '--tap',
       'conv2',
     ];
-    const first = await nccrGuard(...args, '--out', file('a.onnx'), '--json');
+    const first = await nccrGuardProcess(...args, '--out', file('a.onnx'), '--json');
     expect(first.code).toBe(0);
     const summary = JSON.parse(first.stdout);
     const bytes = await readFile(file('a.onnx'));
     expect(summary.digest).toBe(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);
     expect(readCompiledModel(bytes).plan.taps).toEqual([{ kind: 'layer', tensor: 'conv2' }]);
     expect((await stat(file('noise.key'))).mode & 0o777).toBe(0o600);
-    await nccrGuard(...args, '--out', file('b.onnx'));
+    await nccrGuardProcess(...args, '--out', file('b.onnx'));
     expect(await readFile(file('b.onnx'))).toEqual(bytes);
   });
 
@@ -137,7 +137,7 @@ describe('the command line', () => {
     it(`says why a model that ${what} is refused, and leaves no file`, async () => {
       await writeFile(file('bad.onnx'), bytes);
       const before = await readdir(folder);
-      const run = await nccrGuard(
+      const run = await nccrGuardProcess(
         'model',
         'compile',
         file('bad.onnx'),
@@ -172,16 +172,16 @@ describe('the command line', () => {
   });
 
   it('names the node of an operator that has no gradient', async () => {
-    const model = newModel('rounded', 16);
+    const model = newModel('hardened', 16);
     const graph = buildOn(model, 't');
     graph.input('x', ['N', 1, 28, 28]);
-    graph.op('Round', [graph.op('Flatten', ['x'], { axis: 1 })], {}, 'logits');
+    graph.op('Hardmax', [graph.op('Flatten', ['x'], { axis: 1 })], {}, 'logits');
     graph.output('logits', ['N', 784]);
-    await writeFile(file('rounded.onnx'), saveModel(model));
+    await writeFile(file('hardened.onnx'), saveModel(model));
     const run = await nccrGuard(
       'detector',
       'calibrate',
-      file('rounded.onnx'),
+      file('hardened.onnx'),
       '--name',
       'm',
       '--dataset',
@@ -189,9 +189,9 @@ describe('the command line', () => {
       '--images',
       '100',
       '--out',
-      file('rounded.json'),
+      file('hardened.json'),
     );
-    expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/Round.*logits|logits.*Round/) });
+    expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/Hardmax.*logits|logits.*Hardmax/) });
   });
 
   describe('calibration', () => {

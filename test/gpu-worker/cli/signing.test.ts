@@ -138,7 +138,8 @@ describe('detector calibrate', () => {
   it('signs what it made, keeps the new key and writes the public one', async () => {
     const out = file('made.json');
     const keys = ['--signing-key', file('made.pem'), '--public-key-out', file('made.pub')];
-    const run = await calibrate('--images', '100', '--out', out, ...keys, '--json');
+    const small = ['--vector', 'rank-gaps', '--copies', '2', '--images', '60'];
+    const run = await calibrate(...small, '--out', out, ...keys, '--json');
     expect(run.code, run.stderr).toBe(0);
     const publicKey = (await readFile(file('made.pub'), 'utf8')).trim();
     expect(JSON.parse(run.stdout).signing).toMatchObject({ public_key: publicKey });

@@ -77,7 +77,10 @@ async function served(x: NamedTensor | ByteTensor, sent: readonly Uint8Array[]):
   const { body, headers } = writeBinaryRequest([x, ...noise]);
   const path = '/v2/models/digits/versions/screening/infer';
   const response = await app.request(path, { method: 'POST', body, headers });
-  const message = { bytes: await response.bytes(), headerLength: response.headers.get(headerLengthHeader) };
+  const message = {
+    bytes: new Uint8Array(await response.arrayBuffer()),
+    headerLength: response.headers.get(headerLengthHeader),
+  };
   return readResponse(message).outputs.find(({ name }) => name === 'changes')!.data as Float32Array;
 }
 
