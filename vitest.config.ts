@@ -12,7 +12,8 @@ const common = {
   // A process runs file after file: importing the engine, Miniflare and the schemas anew costs more than most files' tests.
   isolate: false,
   restoreMocks: true,
-  testTimeout: 60_000,
+  // A limit for what hangs, not for what is slow: the machine may be busy with other things.
+  testTimeout: 180_000,
   hookTimeout: 180_000,
   // Every command and server that a test starts compiles the same sources.
   env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'dist/compile-cache') },

@@ -67,7 +67,7 @@ describe('the README', () => {
     const ended = once(guard, 'exit');
     guard.kill('SIGTERM');
     await ended;
-  }, 60_000);
+  }, 180_000);
 
   it('starts with the two commands', () => {
     expect(commands.slice(0, 2)).toEqual(['npm start', 'npm test']);

@@ -36,7 +36,7 @@ beforeAll(async () => {
     await guarded.audited(id);
     made.push(id);
   }
-}, 60_000);
+}, 180_000);
 
 describe('GET /v1/verdicts', () => {
   it('lists entries newest first, with what is kept beside the verdict', async () => {

@@ -41,7 +41,7 @@ beforeAll(async () => {
     if (Date.now() > endsAt) throw new Error('the policy did not come into force');
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
-}, 60_000);
+}, 180_000);
 beforeEach(() => {
   resetFixtures(guarded);
   guarded.upstream.behaviour = echoes;

@@ -124,7 +124,7 @@ describe('a gpu-worker that fails half of the time in every way', () => {
     expect(guarded.upstream.received.length).toBe(sent.filter(({ status }) => status === 200).length);
     guarded.extractor.behaviour = honest();
     await recovers('enforce');
-  }, 60_000);
+  }, 180_000);
 
   it('changes nothing for the clients of mode shadow', async () => {
     guarded.extractor.behaviour = flaky(honest(), workerFaults, 0.5);
@@ -133,7 +133,7 @@ describe('a gpu-worker that fails half of the time in every way', () => {
     await auditRows(guarded, idsOf(sent));
     guarded.extractor.behaviour = honest();
     await recovers('enforce');
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('an upstream that fails half of the time in every way', () => {
@@ -152,7 +152,7 @@ describe('an upstream that fails half of the time in every way', () => {
       guarded.upstream.behaviour = upstreamAnswers;
       await recovers(mode);
     },
-    60_000,
+    180_000,
   );
 
   it('is not asked while its breaker is open, and a refusal says when to try again', async () => {
@@ -171,5 +171,5 @@ describe('an upstream that fails half of the time in every way', () => {
     guarded.upstream.behaviour = upstreamAnswers;
     await recovers('off');
     expect(await upstreamBreaker()).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

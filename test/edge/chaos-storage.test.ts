@@ -79,7 +79,7 @@ describe('the audit’s database', () => {
         after.map(({ verdictId }) => verdictId),
       );
     },
-    60_000,
+    180_000,
   );
 
   it('that fails for a moment loses nothing', async () => {

@@ -53,7 +53,7 @@ describe('a class with a threshold of its own', () => {
 
   it('is judged by it again when the verdict is replayed', async () => {
     const { id } = await verdictOf([3]);
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 500; attempt++) {
       if ((await guard.call(`/v1/verdicts/${id}`)).status === 200) break;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const answer = await guarded.infer('enforce');
   template = answer.headers.get('x-guard-verdict-id')!;
   await guarded.audited(template);
-}, 60_000);
+}, 180_000);
 
 /** Writes verdicts of one row each, whose scores lie evenly from `low` to `high`, as of some minutes ago. */
 async function written(

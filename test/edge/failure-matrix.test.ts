@@ -188,7 +188,7 @@ describe.each(failureOutcomes)('failures that the policy says to %s', (outcome) 
     expect((await guarded.infer('enforce', jsonBody(), { 'x-request-id': `warm-${outcome}` })).status).toBe(
       200,
     );
-  }, 60_000);
+  }, 180_000);
 
   beforeEach(async () => {
     await lose({ key: false, queries: false });

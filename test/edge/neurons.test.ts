@@ -101,7 +101,7 @@ describe('a detector on neurons', () => {
     const replay = () => guard.call(`/v1/verdicts/${id}/replay`, { method: 'POST', body: body(digits) });
     let answer = await replay();
     // The audit is written behind the answer.
-    for (let attempt = 0; answer.status === 404 && attempt < 100; attempt++) {
+    for (let attempt = 0; answer.status === 404 && attempt < 500; attempt++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
       answer = await replay();
     }

@@ -29,13 +29,13 @@ it('deletes verdicts that are older than the retention', async () => {
       const [rows] = await second.storage.run<{ id: string }>({ sql });
       expect(rows.map(({ id }) => id)).toEqual(['young-1', 'young-2', 'young-3']);
     },
-    { timeout: 20_000, interval: 200 },
+    { timeout: 60_000, interval: 200 },
   );
   const [totals] = await second.storage.run({ sql: 'SELECT * FROM audit_totals' });
   expect(totals).toEqual([{ name: 'deleted', value: 1_200 }]);
   await second.stop();
   await rm(persistDir, { recursive: true });
-}, 60_000);
+}, 180_000);
 
 it('stops after twenty batches, and goes on with the next run', async () => {
   const deleteBefore = vi.fn(async (_at: string, limit: number) => limit);

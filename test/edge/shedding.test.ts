@@ -94,7 +94,7 @@ describe('verdicts that callers wait for', () => {
     await expect.poll(pending, { timeout: 5_000 }).toBe(0);
     const after = await sendLoad(guarded, { mode: 'enforce', count: 20, connections: 2 });
     expect(new Set(after.map(({ status }) => status))).toEqual(new Set([200]));
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('verdicts of mode shadow', () => {

@@ -67,7 +67,7 @@ async function verdictOf(rows: readonly Float32Array[]): Promise<Verdict> {
 }
 
 async function untilAudited(id: string): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 500; attempt++) {
     if ((await guard.call(`/v1/verdicts/${id}`)).status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

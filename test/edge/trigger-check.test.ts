@@ -128,7 +128,7 @@ describe.each([
 
   it('is repeated to the bit when a verdict is replayed', async () => {
     const { id } = await verdictOf(strange);
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 500; attempt++) {
       if ((await guard.call(`/v1/verdicts/${id}`)).status === 200) break;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

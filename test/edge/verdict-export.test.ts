@@ -46,7 +46,7 @@ beforeAll(async () => {
   await guarded.edge.storage.run({
     sql: `UPDATE verdicts SET body = json_set(body, '$.at', ${earlier}), at = ${earlier}`,
   });
-}, 60_000);
+}, 180_000);
 
 describe('an exported line', () => {
   it('is a Detection Finding for every kind of verdict', async () => {

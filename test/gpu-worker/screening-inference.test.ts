@@ -33,7 +33,7 @@ beforeAll(async () => {
   served = await loadCompiledModel(engine, bytes);
   const fixed = { name: 'gpu-worker', version: '0.1.0', engine: engine.info, deadlineMs: 5_000 };
   app = createOipApp({ ...fixed, models: [served] });
-}, 60_000);
+}, 180_000);
 afterAll(() => engine.close());
 
 const bytesOf = (rows: number) =>

@@ -119,7 +119,7 @@ export function guardedEdge({
       artefacts,
       onLog: (line) => guarded.logs.push(line),
     });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await guarded.edge?.stop();
     await guarded.extractor?.die();
@@ -137,7 +137,7 @@ export function guardedEdge({
       headers: { 'content-type': 'application/json', ...headers },
     });
   guarded.audited = async (id) => {
-    for (let attempt = 0; attempt < 100; attempt++) {
+    for (let attempt = 0; attempt < 500; attempt++) {
       const answer = await guarded.call!(`/v1/verdicts/${id}`);
       if (answer.status === 200) return (await answer.json()) as Verdict;
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -125,5 +125,5 @@ describe('a detector with a head', () => {
     expect(scoreVectors(fitDetector(made, whole, 1), made[0].parts[0])).toEqual(
       scoreVectors(mlp, made[0].parts[0]),
     );
-  }, 60_000);
+  }, 180_000);
 });

@@ -226,7 +226,7 @@ describe('what the detector commands cannot work with', () => {
       expect(code).toBe(1);
       expect(await readdir(folder)).toEqual(before);
     },
-    60_000,
+    180_000,
   );
 
   it.each([
@@ -258,7 +258,7 @@ describe('what the detector commands cannot work with', () => {
     child.kill('SIGTERM');
     expect(await ended).toBe('SIGTERM');
     expect(await readdir(folder)).toEqual(before);
-  }, 60_000);
+  }, 180_000);
 
   it('counts a control that never succeeds instead of failing over it', async () => {
     const { code, said } = await run(
@@ -267,5 +267,5 @@ describe('what the detector commands cannot work with', () => {
     expect(said).toMatch(/gaussian-noise +0\/\d+/);
     expect(said).toMatch(/worst attack: fgsm/);
     expect(code).toBe(0);
-  }, 60_000);
+  }, 180_000);
 });

@@ -137,7 +137,7 @@ describe('the command line', () => {
     it(`says why a model that ${what} is refused, and leaves no file`, async () => {
       await writeFile(file('bad.onnx'), bytes);
       const before = await readdir(folder);
-      const run = await nccrGuardProcess(
+      const run = await nccrGuard(
         'model',
         'compile',
         file('bad.onnx'),
@@ -154,8 +154,8 @@ describe('the command line', () => {
     });
   }
 
-  it('names a tap that the model does not have', async () => {
-    const run = await nccrGuard(
+  it('is a process that names a tap that the model does not have', async () => {
+    const run = await nccrGuardProcess(
       'model',
       'compile',
       lenet,

@@ -214,7 +214,7 @@ describe.skipIf(sharedFolder === undefined)(`dataset screen of a backdoored mode
       poison_idx: { datatype: 'INT32', shape: [rows.length], data: rows } as const,
     };
     await writeFile(file('signs.npz'), writeNpz(arrays));
-  }, 60_000);
+  }, 180_000);
   const run = (...args: string[]) =>
     screen(
       `npz:${file('signs.npz')}`,

@@ -171,5 +171,5 @@ describe('kept examples', () => {
       ['a.json', 'b.json'].map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8'))),
     );
     expect({ ...b, created_at: '' }).toEqual({ ...a, created_at: '' });
-  }, 60_000);
+  }, 180_000);
 });

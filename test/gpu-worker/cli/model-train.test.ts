@@ -41,7 +41,7 @@ describe('model train', () => {
       code: 0,
       stdout: expect.stringMatching(/input \[1, 28, 28\], 10 classes/),
     });
-  }, 60_000);
+  }, 180_000);
 
   it('refuses bad data with a reason and writes nothing', async () => {
     const out = file('refused.onnx');
@@ -56,5 +56,5 @@ describe('model train', () => {
     const place = await train('--dataset', 'synthetic-digits:20', '--out', folder);
     expect(place).toMatchObject({ code: 1, stderr: expect.stringMatching(/is a folder/) });
     expect(await readdir(folder)).not.toContain('refused.onnx');
-  }, 60_000);
+  }, 180_000);
 });

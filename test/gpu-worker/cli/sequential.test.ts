@@ -122,7 +122,7 @@ describe('a sequential detector', () => {
       expect(compiled.plan).toEqual(stagePlan(artefact.plan, runs));
     }
     expect(await readdir(folder)).not.toContain('d.compiled.onnx');
-  }, 60_000);
+  }, 180_000);
 
   it('is not attacked', async () => {
     const run = await nccrGuard(
@@ -135,5 +135,5 @@ describe('a sequential detector', () => {
       'synthetic-digits:20',
     );
     expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/has a sequential test/) });
-  }, 60_000);
+  }, 180_000);
 });

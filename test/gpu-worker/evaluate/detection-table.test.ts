@@ -86,5 +86,5 @@ describe('the table of designs and baselines', () => {
     } finally {
       await work.close();
     }
-  }, 120_000);
+  }, 300_000);
 });

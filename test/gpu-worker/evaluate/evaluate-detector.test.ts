@@ -35,7 +35,7 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
     train = await loadIdxFolder(`${sharedFolder}data/mnist`, 'train');
     test = await loadIdxFolder(`${sharedFolder}data/mnist`, 'test');
     artefact = await calibrate(400);
-  }, 120_000);
+  }, 300_000);
   afterAll(() => work.close());
 
   it('tells smallest-epsilon FGSM and PGD from clean digits, and keeps its false positive rate', async () => {
@@ -53,11 +53,11 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
     expect(fixed.auroc).toBeLessThan(0.75);
     expect(report.fpr).toBeGreaterThanOrEqual(report.fpr_interval[0]);
     expect(report.fpr).toBeLessThanOrEqual(report.fpr_interval[1]);
-  }, 120_000);
+  }, 300_000);
 
   it('makes the same detector of the same seed', async () => {
     expect(await calibrate(80)).toEqual(await calibrate(80));
-  }, 120_000);
+  }, 300_000);
 
   it('refuses to evaluate on the set of the calibration, and more images than there are', async () => {
     const evaluate = (dataset: Dataset, images: number) =>
@@ -68,5 +68,5 @@ describe.skipIf(sharedFolder === undefined)('detection on MNIST (needs ../shared
       );
     await expect(evaluate(train, 10)).rejects.toThrow(/calibrated on/);
     await expect(evaluate(test, 10_000)).rejects.toThrow(/10000 images are asked for/);
-  }, 120_000);
+  }, 300_000);
 });

@@ -44,7 +44,7 @@ describe('an attack on LeNet-5 behind the committed detector', () => {
     const model = await readFile(new URL('mnist-lenet5.onnx', assets));
     work = await openDetectorWork(model, { name: 'mnist-lenet5', plan: artefact.plan, seed: 3 });
     report = await attack();
-  }, 60_000);
+  }, 180_000);
   afterAll(() => work.close());
 
   it('turns the model alone at 0.3', () => {

@@ -32,7 +32,7 @@ beforeAll(async () => {
     transforms: transformPresets['w0-grey'],
     taps: [await penultimateTap(bytes, { engine })],
   });
-}, 60_000);
+}, 180_000);
 afterAll(() => engine.close());
 
 async function run(part: ExtractionPlan) {
@@ -63,14 +63,14 @@ describe('a graph of a part of a plan', () => {
       expect(changes === undefined).toBe(!only.includes(0));
       if (changes !== undefined) expect([...changes]).toEqual([...whole.changes!]);
     }
-  }, 60_000);
+  }, 180_000);
 
   it('draws the transforms of the key as the whole graph does', async () => {
     const keyed = { ...plan, transforms_key_id: noiseKey.id };
     const whole = await run(keyed);
     const { logits } = await run({ ...keyed, only: [6], taps: [] });
     expect([...logits]).toEqual([...whole.logits.subarray(60, 70)]);
-  }, 60_000);
+  }, 180_000);
 
   it('is refused where it names no copy of the plan, does not rise, or taps what it does not run', () => {
     for (const only of [[10], [2, 1], [1, 1], []]) {
@@ -92,11 +92,11 @@ describe('the tap of the penultimate activation', () => {
     for (const [index, value] of [...changes!].entries()) {
       expect(Math.abs(value - Number(activation.data[index]))).toBeLessThanOrEqual(1e-5);
     }
-  }, 60_000);
+  }, 180_000);
 
   it('is refused where the tensor has another number of neurons', async () => {
     const [tap] = plan.taps;
     const wrong = { ...plan, taps: [{ ...tap, neurons: 83 }] } as ExtractionPlan;
     await expect(run(wrong)).rejects.toThrow(/has 84 neurons, not 83/);
-  }, 60_000);
+  }, 180_000);
 });

@@ -29,7 +29,7 @@ beforeAll(async () => {
   engine = await createOrtEngine({ workers: 1 });
   noiseKey = await importNoiseKeyHex('7b'.repeat(32));
   lenet = await readFile(new URL('../../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url));
-}, 60_000);
+}, 180_000);
 afterAll(() => engine.close());
 
 async function compiled(screening: ScreeningMode, layer?: string) {

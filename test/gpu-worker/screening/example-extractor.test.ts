@@ -44,7 +44,7 @@ beforeAll(async () => {
     seed: 1,
     noiseKey,
   });
-}, 60_000);
+}, 180_000);
 afterAll(() => engine.close());
 
 async function fileBatch(): Promise<ExampleBatch> {

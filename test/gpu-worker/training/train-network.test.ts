@@ -73,7 +73,7 @@ describe('training', () => {
     const robust = await accuracy(await trainNetwork(untrained, few, { ...options, adversarial }), epsilon);
     expect(robust.natural).toBeGreaterThan(0.9);
     expect(robust.attacked).toBeGreaterThan((natural.attacked ?? 1) + 0.1);
-  }, 60_000);
+  }, 180_000);
 
   it('refuses data that teach nothing, and says why', async () => {
     const refused = (dataset: Dataset) => trainNetwork(untrained, dataset, { engine, epochs: 1, seed: 1 });
