@@ -155,19 +155,8 @@ describe('the command line', () => {
   }
 
   it('is a process that names a tap that the model does not have', async () => {
-    const run = await nccrGuardProcess(
-      'model',
-      'compile',
-      lenet,
-      '--name',
-      'm',
-      '--out',
-      file('t.onnx'),
-      '--noise-key',
-      file('t.key'),
-      '--tap',
-      'conv9',
-    );
+    const args = ['--name', 'm', '--out', file('t.onnx'), '--noise-key', file('t.key'), '--tap', 'conv9'];
+    const run = await nccrGuardProcess('model', 'compile', lenet, ...args);
     expect(run).toMatchObject({ code: 1, stderr: expect.stringMatching(/conv9/) });
   });
 
