@@ -6,7 +6,8 @@ import type { GuardedModel } from './current-policies.ts';
 import { cutRequest, markCut, type ReceivedMessage } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
-import { type JudgedRequest, judgeInput, sampledOut, shedInShadow, unreadInput } from './judge-input.ts';
+import { judgeInput, sampledOut, shedInShadow } from './judge-input.ts';
+import { receiveInput, type UnreadRequest } from './receive-input.ts';
 import { recordVerdict } from './record-verdict.ts';
 import { isSampled } from './sample-request.ts';
 import { verdictId } from './verdict-id.ts';
@@ -14,8 +15,8 @@ import { verdictId } from './verdict-id.ts';
 /** A request to a protected model, authenticated. */
 export interface GuardedRequest {
   readonly model: GuardedModel;
-  /** Reads the body whole. @throws GuardError `body_too_large` or `client_cancelled`, or as `decodeMedia` does */
-  readonly receive: () => Promise<ReceivedMessage>;
+  /** See `UnreadRequest`. */
+  readonly receive: UnreadRequest['receive'];
   /** As the client sent them; those of what is forwarded come with the body. */
   readonly headers: Headers;
   readonly requestId: string;
@@ -56,7 +57,7 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
   const { services, trail, waitUntil } = context;
   const { mode, reveal } = model.policy;
   trail.mode = mode;
-  const { body, headers, begunAt } = await receiveBody(request, context);
+  const { body, headers, begunAt, file } = await receiveInput({ ...request, enforces: true }, context);
   const forward = (
     guardHeaders: Readonly<Record<string, string>> = {},
     sent: ReceivedMessage = { body, headers },
@@ -79,6 +80,7 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
     verdictId: verdictId(),
     model,
     body,
+    file,
     headers,
     requestId,
     trace,
@@ -115,35 +117,6 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
   if (verdict.verdict === 'block') throw blockedError();
   if (verdict.enforced) throw error ?? blockedError();
   return forward(upstreamHeaders(verdict));
-}
-
-/** Reads the body. One that is too large, or whose sender went away, is refused in every mode, since there is nothing to forward. */
-async function receiveBody(
-  { model, headers, requestId, trace, principal, receive }: GuardedRequest,
-  { services, trail, waitUntil }: GuardContext,
-): Promise<ReceivedMessage> {
-  const receiving = Promise.allSettled([receive()]);
-  waitUntil(receiving);
-  const [received] = await receiving;
-  if (received.status === 'fulfilled') return received.value;
-  const { mode, reveal } = model.policy;
-  const judged: JudgedRequest = {
-    verdictId: verdictId(),
-    model,
-    body: undefined,
-    headers,
-    requestId,
-    trace,
-    principal,
-    enforces: true,
-  };
-  const { verdict, error } = unreadInput(judged, received.reason);
-  if (mode !== 'off') {
-    waitUntil(recordVerdict({ verdict, error }, judged, services));
-    trail.verdictId = verdict.id;
-    if (mode === 'enforce' && reveal !== 'nothing') trail.verdict = verdict.verdict;
-  }
-  throw error;
 }
 
 /** What the upstream alone is told: that it gets an input that nobody could judge, or one that was flagged. */

@@ -7,7 +7,7 @@ import type { TraceContext } from '../clients/trace-context.ts';
 import { failedVerdict, leftOutVerdict, scoredVerdict, type VerdictHead } from './build-verdict.ts';
 import { checkQueries, type QueryCheck } from './check-queries.ts';
 import type { GuardedModel } from './current-policies.ts';
-import { failureOf } from './failure-policy.ts';
+import { type Failure, failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { type QueryFinding, raiseQueries } from './raise-queries.ts';
 import { scoreInput } from './score-input.ts';
@@ -22,6 +22,8 @@ export interface JudgedRequest {
   readonly model: GuardedModel;
   /** Undefined where it could not be read. */
   readonly body: Uint8Array | undefined;
+  /** What the client sent in its place, where the body is what a file was decoded to, or could not be. */
+  readonly file?: Uint8Array | undefined;
   readonly headers: Headers;
   readonly requestId: string;
   readonly trace: TraceContext;
@@ -107,9 +109,7 @@ async function judgeScores(
     return { verdict, error: undefined };
   } catch (thrown) {
     const failure = failureOf(ofWhoseDeadline(thrown, deadline));
-    // A line for each request that is shed would add to the load; they are counted.
-    const isShed = failure.error.code === 'overloaded';
-    if (failure.verdict === 'error' && !isShed) logFailure(request, failure.error);
+    logUnlessShed(request, failure);
     return { verdict: failedVerdict(head(), { failure, loaded, noiseKeyId }), error: failure.error };
   } finally {
     // Work whose client went away goes on, and keeps its place until it ends.
@@ -132,8 +132,12 @@ export function shedInShadow(request: JudgedRequest): Judgement {
   };
 }
 
-/** @throws GuardError `overloaded` where there is none */
-function takePlace(body: Uint8Array, { pending }: Pick<GuardServices, 'pending'>): () => void {
+/**
+ * Takes a place among what callers wait for.
+ * @returns what is to be called once the work has ended
+ * @throws GuardError `overloaded` where there is none
+ */
+export function takePlace(body: Uint8Array, { pending }: Pick<GuardServices, 'pending'>): () => void {
   const leave = pending.verdicts.admit(body.length);
   if (leave === undefined) throw overloaded();
   return leave;
@@ -144,14 +148,16 @@ function overloaded(): GuardError {
   return new GuardError('overloaded', detail, { retryAfterSeconds: 1 });
 }
 
-/** The verdict of a request whose body could not be read. */
+/** The verdict of a request whose body could not be read, or not decoded, which took so long. */
 export function unreadInput(
   request: JudgedRequest,
   thrown: unknown,
+  totalMs: number,
 ): Judgement & { readonly error: GuardError } {
   const failure = failureOf(thrown);
+  logUnlessShed(request, failure);
   const noDetector = { loaded: undefined, noiseKeyId: '' };
-  const verdict = failedVerdict(headOf(request, 0), { failure, ...noDetector });
+  const verdict = failedVerdict(headOf(request, totalMs), { failure, ...noDetector });
   // There is nothing that could be forwarded, whatever the policy says of the failure's class.
   return { verdict: { ...verdict, enforced: request.enforces }, error: failure.error };
 }
@@ -161,6 +167,11 @@ function headOf(
   totalMs: number,
 ): VerdictHead {
   return { id: verdictId, requestId, traceId: trace.traceId, model, enforces, totalMs };
+}
+
+/** A line for each request that is shed would add to the load; they are counted. */
+function logUnlessShed(request: JudgedRequest, { verdict, error }: Failure): void {
+  if (verdict === 'error' && error.code !== 'overloaded') logFailure(request, error);
 }
 
 function logFailure({ requestId, trace, model }: JudgedRequest, error: GuardError): void {

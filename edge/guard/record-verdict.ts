@@ -8,7 +8,13 @@ import { nearDuplicates } from './raise-queries.ts';
 /** Records a judgement. What the audit does not take is logged whole and counted, and changes no answer. */
 export async function recordVerdict(
   { verdict }: Judgement,
-  { model, body, enforces, principal }: Pick<JudgedRequest, 'model' | 'body' | 'enforces' | 'principal'>,
+  {
+    model,
+    body,
+    file = body,
+    enforces,
+    principal,
+  }: Pick<JudgedRequest, 'model' | 'body' | 'file' | 'enforces' | 'principal'>,
   { audit, metrics }: Pick<GuardServices, 'audit' | 'metrics'>,
 ): Promise<void> {
   metrics.requests.inc({ model: model.name, mode: verdict.mode, verdict: verdict.verdict });
@@ -33,7 +39,8 @@ export async function recordVerdict(
   const entry = {
     verdict,
     model: model.name,
-    requestDigest: body === undefined ? null : await sha256Digest(body),
+    // Of what the client sent: what a file was decoded to, nobody else has.
+    requestDigest: file === undefined ? null : await sha256Digest(file),
     principal,
   };
   try {

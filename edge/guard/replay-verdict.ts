@@ -32,6 +32,8 @@ export interface ReplayCall {
   readonly model: GuardedModel;
   readonly body: Uint8Array;
   readonly headers: Headers;
+  /** Instant of `Date.now()` at which its time began, where its file was decoded before. */
+  readonly begunAt?: number;
   readonly trace: TraceContext;
 }
 
@@ -40,7 +42,7 @@ export interface ReplayCall {
  * @throws GuardError `conflict` where any of them, or the input, is another; else as a verdict fails
  */
 export async function replayVerdict(
-  { recorded, model, body, headers, trace }: ReplayCall,
+  { recorded, model, body, headers, begunAt = Date.now(), trace }: ReplayCall,
   services: GuardServices,
 ): Promise<Replay> {
   const { detector } = recorded;
@@ -51,7 +53,7 @@ export async function replayVerdict(
   if (detector.noise_key_id !== services.noiseKey.id) {
     throw new GuardError('conflict', 'the verdict was made with another noise key');
   }
-  const deadlineAt = Date.now() + (model.policy.timeout_ms ?? services.guardTimeoutMs);
+  const deadlineAt = begunAt + (model.policy.timeout_ms ?? services.guardTimeoutMs);
   const loaded = await loadDetector({ model, deadlineAt }, services);
   if (loaded.digest !== detector.artefact) {
     throw new GuardError('conflict', 'the verdict was made with another detector artefact');

@@ -1,7 +1,6 @@
 // Hands the request of a route to the guard.
 import type { Context } from 'hono';
 import type { GuardedModel } from '../guard/current-policies.ts';
-import { decodeMedia } from '../guard/decode-media.ts';
 import { guardInference } from '../guard/guard-inference.ts';
 import type { AppEnv, RouteDependencies } from './app-env.ts';
 import { receiveBody } from './receive-body.ts';
@@ -18,16 +17,12 @@ export async function guardRequest(
 ): Promise<Response> {
   const { raw, url } = context.req;
   const { headers } = raw;
-  const trace = context.get('trace');
   const request = {
     ...target,
-    async receive() {
-      const received = { body: await receiveBody(context), headers };
-      return decodeMedia(received, { model: target.model, trace }, services);
-    },
+    receive: () => receiveBody(context),
     headers,
     requestId: context.get('requestId'),
-    trace,
+    trace: context.get('trace'),
     principal: context.get('principal').id,
     search: new URL(url).search,
     signal: raw.signal,

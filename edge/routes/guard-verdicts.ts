@@ -4,8 +4,8 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { verdictSchema } from '../../shared/contracts/verdict.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { hasScope } from '../access/principal.ts';
-import { decodeMedia } from '../guard/decode-media.ts';
 import { judgeInput } from '../guard/judge-input.ts';
+import { receiveInput } from '../guard/receive-input.ts';
 import { recordVerdict } from '../guard/record-verdict.ts';
 import { toldVerdict } from '../guard/told-verdict.ts';
 import { verdictId } from '../guard/verdict-id.ts';
@@ -36,22 +36,23 @@ export function addGuardVerdictsRoute(app: App, dependencies: RouteDependencies)
     if (name === undefined) throw new GuardError('malformed_request', 'the query names no model');
     const model = await findModel(context, dependencies, name);
     const trail = context.get('trail');
-    const trace = context.get('trace');
-    const received = { body: await receiveBody(context), headers: context.req.raw.headers };
-    const judged = {
-      verdictId: verdictId(),
+    trail.mode = model.policy.mode;
+    const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
+    const request = {
       model,
-      ...(await decodeMedia(received, { model, trace }, services)),
+      headers: context.req.raw.headers,
       requestId: context.get('requestId'),
-      trace,
+      trace: context.get('trace'),
       principal: context.get('principal').id,
       enforces: false,
     };
-    trail.mode = model.policy.mode;
+    const receive = () => receiveBody(context);
+    const received = await receiveInput({ ...request, receive }, { services, trail, waitUntil });
+    const judged = { ...request, ...received, verdictId: verdictId() };
     trail.verdictId = judged.verdictId;
     const judging = judgeInput(judged, services);
     // Asked for before the verdict is there: a client that goes away takes with it what nothing waits for.
-    context.executionCtx.waitUntil(judging.then((judgement) => recordVerdict(judgement, judged, services)));
+    waitUntil(judging.then((judgement) => recordVerdict(judgement, judged, services)));
     const judgement = await judging;
     trail.verdict = judgement.verdict.verdict;
     if (judgement.error !== undefined) throw judgement.error;

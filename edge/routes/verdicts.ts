@@ -62,7 +62,7 @@ export function addVerdictRoutes(app: App, dependencies: RouteDependencies): voi
     const model = await findModel(context, dependencies, entry.model);
     const trace = context.get('trace');
     const received = { body, headers: context.req.raw.headers };
-    const message = await decodeMedia(received, { model, trace }, services);
+    const message = await decodeMedia(received, { model, trace, waits: false }, services);
     const call = { recorded: entry.verdict, model, ...message, trace };
     return context.json(await replayVerdict(call, services), 200);
   });

@@ -1,7 +1,9 @@
 // Images and recordings sent as they are: decoded once, scored and forwarded as the same tensor.
+import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
+import type { AuditPageBody } from '../../shared/contracts/audit.ts';
 import { readRequest } from '../../shared/oip/read-message.ts';
 import { writeResponse } from '../../shared/oip/write-message.ts';
 import {
@@ -131,6 +133,18 @@ describe('a file', () => {
   const wav = wavFile({ samples: [0, 1] });
   const send = (mode: string) => guarded.infer(mode, Uint8Array.from(wav), { 'content-type': 'audio/wav' });
 
+  const askVerdict = (mode: string, headers: Record<string, string> = {}) =>
+    guarded.call(`/v1/guard/verdicts?model=${mode}`, {
+      method: 'POST',
+      body: Uint8Array.from(wav),
+      headers: { 'content-type': 'audio/wav', ...headers },
+    });
+  const fileDigest = `sha256:${createHash('sha256').update(wav).digest('hex')}`;
+  const digestOf = async (model: string, id: string | null) => {
+    const page = (await (await guarded.call(`/v1/verdicts?model=${model}`)).json()) as AuditPageBody;
+    return page.verdicts.find(({ verdict }) => verdict.id === id)?.request_digest;
+  };
+
   /** Decodes whatever comes to one input, and extracts as usual. */
   function decodesTo(input: readonly number[], shape = [1, ...inputShape]): void {
     const usual = guarded.extractor.behaviour;
@@ -185,6 +199,46 @@ describe('a file', () => {
       expect(verdict.failure).toMatchObject({ class: 'unsupported_input' });
     }
     expect(guarded.upstream.received).toEqual([]);
+  });
+
+  it('that is damaged is audited where only a verdict was asked for, with the digest of what was sent', async () => {
+    guarded.extractor.behaviour = (_request, response) => {
+      const problem = { type: '', title: '', status: 400, detail: 'damaged', code: 'x', error: 'damaged' };
+      response.writeHead(400).end(JSON.stringify(problem));
+    };
+    for (const mode of modes) {
+      const answer = await askVerdict(mode);
+      expect(answer.status).toBe(400);
+      expect(answer.headers.get('x-guard-mode')).toBe(mode);
+      const id = answer.headers.get('x-guard-verdict-id');
+      const verdict = await guarded.audited(id);
+      expect(verdict).toMatchObject({ verdict: 'not_scored', enforced: false, mode });
+      expect(await digestOf(mode, id)).toBe(fileDigest);
+    }
+  });
+
+  it('is audited with the digest of what was sent where it is judged', async () => {
+    decodesTo(calmInput);
+    const answer = await send('enforce');
+    const id = answer.headers.get('x-guard-verdict-id');
+    await guarded.audited(id);
+    expect(await digestOf('enforce', id)).toBe(fileDigest);
+  });
+
+  it('has one time for decoding and verdict, and a client that waits for it may give less', async () => {
+    decodesTo(calmInput);
+    const usual = guarded.extractor.behaviour;
+    // Each alone is within the guard's two seconds.
+    guarded.extractor.behaviour = (request, response) =>
+      void setTimeout(() => usual(request, response), 1_300);
+    for (const answer of [send('enforce'), askVerdict('shadow')]) {
+      expect((await answer).status).toBe(504);
+      expect(await (await answer).json()).toMatchObject({ code: 'deadline_exceeded' });
+    }
+    guarded.extractor.received.length = 0;
+    const hurried = await askVerdict('shadow', { 'x-guard-timeout-ms': '300' });
+    expect(await hurried.json()).toMatchObject({ code: 'client_deadline_exceeded' });
+    expect(guarded.extractor.received.map(({ path }) => path.includes('/decode'))).toEqual([true]);
   });
 
   it('is answered with an error in every mode where it cannot be decoded', async () => {
