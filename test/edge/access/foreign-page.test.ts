@@ -20,6 +20,19 @@ describe('without credentials', () => {
     expect(await infer({ 'sec-fetch-site': site })).toEqual([200, true]);
   });
 
+  it('a browser that names only the origin of its page, as over plain http, is known by that', async () => {
+    const { host, port } = guarded.edge.url;
+    expect(await infer({ origin: `http://${host}` })).toEqual([200, true]);
+    for (const origin of ['http://attacker.example', `http://attacker.example:${port}`, 'null']) {
+      expect(await infer({ origin })).toMatchObject([403, { code: 'forbidden' }]);
+    }
+    // What a page cannot set says more than that.
+    expect(await infer({ origin: 'http://attacker.example', 'sec-fetch-site': 'same-origin' })).toEqual([
+      200,
+      true,
+    ]);
+  });
+
   it('a client that is no browser is answered', async () => {
     expect(await infer({})).toEqual([200, true]);
   });
