@@ -88,15 +88,22 @@ export function ocsfFinding(
   };
 }
 
-/** What became of the request: Denied and Blocked, Allowed, or Observed with Detected or Logged. */
+/**
+ * What became of the request: Denied and Blocked; Modified and Corrected where rows were cut out and the rest was answered; Allowed,
+ * with No Action where a policy let pass what nobody could judge; or Observed, with Detected or Logged.
+ */
 function outcomeOf({
   verdict,
   mode,
   enforced,
+  failure,
+  rows_cut: cut,
 }: Verdict): Pick<DetectionFinding, 'action_id' | 'disposition_id'> {
+  if (cut !== undefined) return { action_id: 4, disposition_id: 11 };
   if (enforced) return { action_id: 2, disposition_id: 2 };
   if (verdict === 'block' || verdict === 'flag') return { action_id: 3, disposition_id: 15 };
   if (verdict === 'allow' && mode === 'enforce') return { action_id: 1, disposition_id: 1 };
+  if (failure !== null && mode === 'enforce') return { action_id: 1, disposition_id: 16 };
   return { action_id: 3, disposition_id: 17 };
 }
 
@@ -104,7 +111,7 @@ function outcomeOf({
 function attackOf(uid: string): NonNullable<DetectionFinding['attacks']>[number] {
   const entry = (id: string) => ({
     uid: id,
-    ...(id in techniqueNames && { name: techniqueNames[id] }),
+    ...(Object.hasOwn(techniqueNames, id) && { name: techniqueNames[id] }),
   });
   const [, technique] = /^(.*\.T\d{4})\.\d{3}$/.exec(uid) ?? [];
   if (technique === undefined) return { technique: entry(uid) };
