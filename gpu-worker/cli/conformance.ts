@@ -62,9 +62,14 @@ function printReport({ checks, passed, failed, skipped }: ConformanceReport): vo
   const width = Math.max(...checks.map(({ name }) => name.length));
   for (const { name, demands, outcome, reason } of checks) {
     console.log(`${outcome}  ${name.padEnd(width)}  ${demands}`);
-    if (reason !== undefined) console.log(`      ${' '.repeat(width)}  ${reason}`);
+    if (reason !== undefined) console.log(`      ${' '.repeat(width)}  ${printable(reason)}`);
   }
   console.log(`${passed} passed, ${failed} failed, ${skipped} left out`);
+}
+
+/** What a server said, without what a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\u00b7');
 }
 
 function parseUrl(text: string): URL {

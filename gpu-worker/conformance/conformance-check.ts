@@ -90,6 +90,7 @@ export function demandSameOutputs(found: ReadResponse, expected: ReadResponse): 
   }
 }
 
-function excerpt(text: string): string {
+/** The beginning of what a server said. */
+export function excerpt(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

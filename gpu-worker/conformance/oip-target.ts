@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import type { OipMessage } from '../../shared/oip/write-message.ts';
 
+/** Bytes of an answer; a server under test may be anybody's. */
+const answerBytesMax = 64 * 1024 * 1024;
+
 /** Which server, and which of its models. */
 export interface TargetOptions {
   readonly url: URL;
@@ -84,7 +87,7 @@ export function modelPath(model: string, version?: string): string {
 }
 
 async function readAnswer(response: Response): Promise<OipAnswer> {
-  const bytes = await response.bytes();
+  const bytes = await readAtMost(response, answerBytesMax);
   const text = () => new TextDecoder().decode(bytes);
   return {
     status: response.status,
@@ -100,6 +103,18 @@ async function readAnswer(response: Response): Promise<OipAnswer> {
       }
     },
   };
+}
+
+/** Reads a body, and gives up on one that does not come to an end within its bound. */
+async function readAtMost({ body }: Response, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    if (length > bytesMax) throw new Error(`the answer has more than ${bytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 /** Everything of an answer that a client of the protocol reads. */

@@ -14,6 +14,9 @@ import { modelPath, type OipTarget, oipTarget, type TargetOptions } from './oip-
 import { refusalChecks } from './refusal-checks.ts';
 import { serverChecks } from './server-checks.ts';
 
+/** Elements that are made up of one input. */
+const madeUpElementsMax = 4 * 1024 * 1024;
+
 /** Every check in the order in which they run. */
 export const conformanceChecks: readonly ConformanceCheck[] = [
   ...serverChecks,
@@ -124,6 +127,8 @@ function madeUpInputs({ inputs }: ModelMetadata): NamedTensor[] | undefined {
   const made = inputs.flatMap(({ name, datatype, shape: declared }): NamedTensor[] => {
     if (!isDatatype(datatype)) return [];
     const shape = declared.map((extent) => (extent === -1 ? 1 : extent));
+    // What a server says of itself decides how much is made and sent: of one that says too much nothing is.
+    if (!(elementCount(shape) <= madeUpElementsMax)) return [];
     const data = new elementArrays[datatype](elementCount(shape));
     const isFloat = datatype === 'FP32' || datatype === 'FP64';
     for (let index = 0; index < data.length; index++) {

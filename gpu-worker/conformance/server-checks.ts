@@ -1,6 +1,6 @@
 // Checks of what a server says of itself and of its model.
 import { modelMetadataSchema, serverMetadataSchema } from '../../shared/contracts/inference.ts';
-import { type ConformanceCheck, demand, demandRefusal, demandStatus } from './conformance-check.ts';
+import { type ConformanceCheck, demand, demandRefusal, demandStatus, excerpt } from './conformance-check.ts';
 import { modelPath } from './oip-target.ts';
 
 /** A name that no server has. */
@@ -33,10 +33,7 @@ export const serverChecks: readonly ConformanceCheck[] = [
     async run({ target }) {
       const answer = await target.get('v2');
       demandStatus(answer, 200);
-      demand(
-        serverMetadataSchema.safeParse(answer.json()).success,
-        `metadata ${answer.text().slice(0, 200)}`,
-      );
+      demand(serverMetadataSchema.safeParse(answer.json()).success, `metadata ${excerpt(answer.text())}`);
       return undefined;
     },
   },
@@ -107,7 +104,7 @@ export const serverChecks: readonly ConformanceCheck[] = [
 function demandMetadata(answer: Parameters<typeof demandStatus>[0], model: string): void {
   demandStatus(answer, 200);
   const metadata = modelMetadataSchema.safeParse(answer.json());
-  demand(metadata.success, `metadata ${answer.text().slice(0, 200)}`);
+  demand(metadata.success, `metadata ${excerpt(answer.text())}`);
   const { name, inputs, outputs } = metadata.data;
   demand(name === model, `the metadata are of ${name}`);
   demand(inputs.length > 0 && outputs.length > 0, 'the metadata have no input or no output');

@@ -122,6 +122,22 @@ describe('runConformance', () => {
     expect(named(plain, 'fail')).toEqual([]);
   });
 
+  it('makes up no inputs of a server that says they are huge, and reads no answer without an end', async () => {
+    const huge = changed(200, (message) => {
+      const inputs = message.inputs as readonly object[] | undefined;
+      if (inputs === undefined) return message;
+      return { ...message, inputs: inputs.map((input) => ({ ...input, shape: [-1, 1_000_000, 1_000_000] })) };
+    });
+    expect(named(await report(huge), 'skip')).toContain('infer');
+    const endless: Fault = (answer, request) =>
+      request.url.endsWith('/v2') ? new Response(new Uint8Array(65 * 1024 * 1024)) : answer;
+    const { checks } = await report(endless);
+    expect(checks.find(({ name }) => name === 'server-metadata')).toMatchObject({
+      outcome: 'fail',
+      reason: expect.stringContaining('more than 67108864 bytes'),
+    });
+  });
+
   it('tells two servers apart that answer other bytes alike in every number', async () => {
     const sound = await report((answer) => answer);
     const spaced: Fault = async (answer) => {
@@ -142,9 +158,14 @@ describe('nccr-guard conformance', () => {
     const sound = await run('--json', '--compare', url.href);
     expect(sound.code).toBe(0);
     expect(JSON.parse(sound.stdout)).toMatchObject({ failed: 0, differences: [], compared: { failed: 0 } });
-    fault = changed(200, (message) => ({ ...message, id: undefined }));
+    const idless = changed(200, (message) => ({ ...message, id: undefined }));
+    // What a terminal would obey is none of a server's business.
+    fault = (answer, request) =>
+      answer.status === 422 ? new Response('\u001b[2Jgone', { status: 500 }) : idless(answer, request);
     const broken = await run();
     expect(broken.code).toBe(1);
+    expect(broken.stdout).toContain('·[2Jgone');
+    expect(broken.stdout).not.toContain('\u001b');
     expect(broken.stdout).toMatch(/fail +infer-id .*echoed/);
   });
 
