@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
+import type { AuditPageBody } from '../../shared/contracts/audit.ts';
 import { dashboardPages } from '../../shared/contracts/dashboard.ts';
 import { browserPages, chromiumFile, withoutChromium } from '../helpers/chromium.ts';
 import {
@@ -94,6 +95,46 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await row.waitFor({ state: 'detached' });
       expect(faults).toEqual([]);
     });
+  });
+
+  describe('the page of verdicts, left open for long', () => {
+    const ids = 'gv_00000000-0000-7000-8000-';
+    afterAll(() => guarded.edge.storage.run({ sql: `DELETE FROM verdicts WHERE id LIKE '${ids}%'` }));
+
+    it('begins anew where it would hold too many, and leaves none out before the older ones', async () => {
+      await (await infer(drawDigit(3, 1))).arrayBuffer();
+      const columns =
+        'request_id, request_digest, model, mode, verdict, enforced, score, failure, artefact, noise_key_id, principal';
+      const at = "strftime('%Y-%m-%dT%H:%M:%fZ', at, '-' || i || ' seconds')";
+      const id = `printf('${ids}%012x', i)`;
+      const many = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)';
+      const copies = `SELECT ${id}, ${at}, ${columns}, json_set(body, '$.id', ${id}, '$.at', ${at})`;
+      const sql = `${many} INSERT INTO verdicts (id, at, ${columns}, body) ${copies} FROM (SELECT * FROM verdicts LIMIT 1), n`;
+      const counted = async () => {
+        const [rows] = await guarded.edge.storage.run<{ rows: number }>({
+          sql: 'SELECT count(*) AS rows FROM verdicts',
+        });
+        return rows[0].rows;
+      };
+      await expect.poll(counted).toBeGreaterThan(0);
+      await guarded.edge.storage.run({ sql });
+      const { page, faults } = await openPage('/dashboard/verdicts');
+      const rows = page.locator('#rows tr');
+      const older = page.getByRole('button', { name: 'Older verdicts' });
+      for (let shown = 50; shown < 500; shown += 50) {
+        await expect.poll(() => rows.count()).toBeGreaterThanOrEqual(shown);
+        await older.click();
+      }
+      await expect.poll(() => rows.count()).toBeGreaterThanOrEqual(500);
+      await (await infer(drawDigit(4, 1))).arrayBuffer();
+      await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(50);
+      await older.click();
+      await expect.poll(() => rows.count()).toBe(100);
+      const shown = await rows.evaluateAll((all) => all.map((row) => row.getAttribute('data-id')));
+      const page100 = (await (await guarded.call('/v1/verdicts?limit=100')).json()) as AuditPageBody;
+      expect(shown).toEqual(page100.verdicts.map(({ verdict }) => verdict.id));
+      expect(faults).toEqual([]);
+    }, 90_000);
   });
 
   describe('the page of scores', () => {

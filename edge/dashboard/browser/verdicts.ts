@@ -9,7 +9,7 @@ type Entry = AuditPageBody['verdicts'][number];
 
 const pageSize = 50;
 const askEveryMs = 2_000;
-/** Rows that the page holds; what is older is one press away. */
+/** Rows that the page holds while it is live: with more it begins anew with the newest, and what is older is one press away. */
 const shownMax = 500;
 
 startPage(async ({ guard, models }) => {
@@ -74,13 +74,12 @@ function verdictList(guard: GuardClient) {
       if (mine !== turn) return;
       const arrived = fresh(page.verdicts);
       if (arrived.length === 0) return;
-      // More came than one page holds: what lies between is not shown, so the list begins anew.
-      if (arrived.length === page.verdicts.length && page.next !== null && known.size > 0) {
-        return this.restart();
-      }
+      // More came than one page holds, and what lies between is not shown; or the page would hold more than it may, and older ones could
+      // not go without a gap before those that are still to be asked for: the list begins anew.
+      const isGap = arrived.length === page.verdicts.length && page.next !== null && known.size > 0;
+      if (isGap || rows.rows.length + arrived.length > shownMax) return this.restart();
       remember(arrived);
       rows.prepend(...arrived.map((entry) => verdictRow(entry, true)));
-      while (rows.rows.length > shownMax) rows.deleteRow(-1);
       const blocked = arrived.filter(({ verdict }) => verdict.verdict === 'block').length;
       news.textContent = `${arrived.length} new, ${blocked} of them to be blocked.`;
     },
