@@ -15,7 +15,11 @@ import { detectorSignCommand } from './detector-sign.ts';
 import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
+
 import { modelExportTritonCommand } from './model-export-triton.ts';
+
+import { modelImportCommand } from './model-import.ts';
+
 import { modelTrainCommand } from './model-train.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
@@ -40,6 +44,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('protected models')
     .addCommand(modelCompileCommand())
     .addCommand(modelExportTritonCommand())
+    .addCommand(modelImportCommand())
     .addCommand(modelTrainCommand());
   program
     .command('detector')

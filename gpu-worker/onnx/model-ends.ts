@@ -22,7 +22,10 @@ export function modelInput(graph: GraphBuilder): ModelInput {
   const { inputs } = graph;
   if (inputs.length !== 1) {
     const names = inputs.map(({ name }) => name).join(', ');
-    throw new GuardError('invalid_model', `the model has ${inputs.length} inputs (${names}) instead of one`);
+    throw new GuardError(
+      'invalid_model',
+      `the model has ${inputs.length} inputs (${names}) instead of one: \`nccr-guard model import\` names it`,
+    );
   }
   const [info] = inputs;
   if (info.type?.value.value?.elemType !== elementTypes.float) {
@@ -38,7 +41,7 @@ export function modelInput(graph: GraphBuilder): ModelInput {
   if (free !== -1) {
     throw new GuardError(
       'invalid_model',
-      `dimension ${free + 1} of input ${info.name} is free: export it fixed`,
+      `dimension ${free + 1} of input ${info.name} is free: export it fixed, or fix it by \`nccr-guard model import\``,
     );
   }
   return { name: info.name, shape, fixedBatch: batch < 1 ? undefined : batch };

@@ -87,8 +87,8 @@ function asTwoClasses(prepared: PreparedModel, label: string): PreparedModel {
   const { graph, logits } = prepared;
   const { difference, pair } = binaryLogits(graph, { logits, label });
   const probed = new Map(prepared.probed);
-  probed.set(difference, { shape: [-1, 1], datatype: 'FP32', rowwise: true });
-  probed.set(pair, { shape: [-1, 2], datatype: 'FP32', rowwise: true });
+  probed.set(difference, { shape: [-1, 1], datatype: 'FP32', rowwise: true, fromInput: true });
+  probed.set(pair, { shape: [-1, 2], datatype: 'FP32', rowwise: true, fromInput: true });
   const originalName = (name: string) => (name === pair ? label : prepared.originalName(name));
   return { ...prepared, logits: pair, classes: 2, probed, originalName };
 }

@@ -15,9 +15,11 @@ export interface ProbedTensor {
   readonly datatype: Datatype;
   /** Whether its first dimension is the batch, and a row's values depend on no other row. */
   readonly rowwise: boolean;
+  /** Whether it depends on the input; what constants alone give, such as a transposed weight, does not. */
+  readonly fromInput: boolean;
 }
 
-/** Tensors by name: the input and all that depend on it. */
+/** Tensors by name: the input and all that nodes give. */
 export type ProbedTensors = ReadonlyMap<string, ProbedTensor>;
 
 /** What a probe needs to know. */
@@ -36,7 +38,7 @@ export interface ProbeOptions {
  */
 export async function probeShapes(model: Model, options: ProbeOptions): Promise<ProbedTensors> {
   const { engine, input, upTo } = options;
-  const exposed = exposeAll(model, input.name, upTo);
+  const { exposed, dependent } = exposeAll(model, input.name, upTo);
   const size = elementCount(input.shape);
   const random = seededRandom(1);
   const [low, high] = options.range ?? [0, 1];
@@ -56,8 +58,14 @@ export async function probeShapes(model: Model, options: ProbeOptions): Promise<
   try {
     const two = await loaded.run({ [input.name]: feeds[0] }).catch(refused);
     const three = await loaded.run({ [input.name]: feeds[1] }).catch(refused);
-    const probed = new Map(Object.keys(two).map((name) => [name, compare(two[name], three[name])]));
-    return probed.set(input.name, { shape: [-1, ...input.shape], datatype: 'FP32', rowwise: true });
+    const probed = new Map<string, ProbedTensor>();
+    for (const name of Object.keys(two)) {
+      const fromInput = dependent.has(name);
+      const seen = compare(two[name], three[name]);
+      probed.set(name, { ...seen, fromInput, rowwise: seen.rowwise && fromInput });
+    }
+    const own = { shape: [-1, ...input.shape], datatype: 'FP32', rowwise: true, fromInput: true } as const;
+    return probed.set(input.name, own);
   } finally {
     await loaded.release();
   }
@@ -74,7 +82,8 @@ export function requireRowwise(
   { tensor, label }: { tensor: string; label: string },
 ): ProbedTensor {
   const found = probed.get(tensor);
-  if (found === undefined) throw new GuardError('invalid_model', `${label} does not depend on the input`);
+  if (found?.fromInput !== true)
+    throw new GuardError('invalid_model', `${label} does not depend on the input`);
   if (found.rowwise) return found;
   const node = whereBatchIsLost(model, probed, tensor);
   const shape = found.shape.map((extent) => (extent < 0 ? 'batch' : extent)).join(', ');
@@ -89,7 +98,7 @@ function whereBatchIsLost(model: Model, probed: ProbedTensors, name: string): No
   const producers = new Map(model.graph.node.flatMap((node) => node.output.map((out) => [out, node])));
   let node = producers.get(name)!;
   for (;;) {
-    const sources = readsOf(node).filter((read) => probed.has(read));
+    const sources = readsOf(node).filter((read) => probed.get(read)?.fromInput);
     if (sources.some((read) => probed.get(read)!.rowwise)) return node;
     const next = sources.map((read) => producers.get(read)).find((producer) => producer !== undefined);
     if (next === undefined) return node;
@@ -97,8 +106,12 @@ function whereBatchIsLost(model: Model, probed: ProbedTensors, name: string): No
   }
 }
 
-/** A copy of the model whose outputs are all tensors that depend on the input. */
-function exposeAll(model: Model, input: string, upTo: readonly string[]): Model {
+/** A copy of the model whose outputs are all tensors that its nodes give, and those of them that depend on the input. */
+function exposeAll(
+  model: Model,
+  input: string,
+  upTo: readonly string[],
+): { exposed: Model; dependent: ReadonlySet<string> } {
   const exposed = loadModel(saveModel(model));
   const { graph } = exposed;
   // Without a type: the runtime infers it.
@@ -112,14 +125,16 @@ function exposeAll(model: Model, input: string, upTo: readonly string[]): Model 
     }
   }
   dependent.delete(input);
-  graph.output = [...dependent].map(untyped);
-  if (graph.output.length === 0) {
+  if (dependent.size === 0) {
     throw new GuardError('invalid_model', `nothing depends on input ${input}`);
   }
-  return exposed;
+  // The values of Constant nodes are in the file.
+  const given = graph.node.filter(({ opType }) => opType !== 'Constant').flatMap(({ output }) => output);
+  graph.output = given.filter((name) => name !== '').map(untyped);
+  return { exposed, dependent };
 }
 
-function compare(two: Tensor, three: Tensor): ProbedTensor {
+function compare(two: Tensor, three: Tensor): Omit<ProbedTensor, 'fromInput'> {
   const shape = two.shape.map((extent, axis) => {
     const other = three.shape[axis];
     if (extent === other) return extent;

@@ -120,6 +120,8 @@ export const StringStringEntryProtoSchema: GenMessage<StringStringEntryProto> =
 /** Values of `TensorProto.data_type` and of a type's `elem_type`. */
 export const elementTypes = {
   float: 1,
+  uint8: 2,
+  int8: 3,
   int32: 6,
   int64: 7,
   string: 8,

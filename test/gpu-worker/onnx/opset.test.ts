@@ -125,7 +125,7 @@ describe('a model of an older operator set', () => {
   it.each(cases)(
     'has the gradient that finite differences show: %s of set %i',
     async (_name, opset, build) => {
-      const options = { range: [0.013, 0.98], steps: [1e-3, 3e-4] } as const;
+      const options = { range: [0.013, 0.98], steps: [3e-3, 1e-3, 3e-4] } as const;
       expect(await slopeError(engine, smallModel(build, { opset }), options)).toBeLessThan(2e-3);
     },
   );

@@ -151,6 +151,13 @@ const products: Case[] = [
   ],
   ['MatMul with broadcast weights', (graph, input) => graph.op('MatMul', [input, weights(graph, [2, 6, 3])])],
   [
+    'MatMul with weights that a node transposes',
+    (graph, input) => {
+      const turned = graph.op('Transpose', [weights(graph, [4, 6])], { perm: [1, 0] });
+      return graph.op('MatMul', [input, turned]);
+    },
+  ],
+  [
     'Einsum of two that depend on the input',
     (graph, input) => graph.op('Einsum', [input, input], { equation: 'bhid, bhjd -> bhij' }),
   ],
