@@ -2,14 +2,14 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { methodNotAllowed } from 'hono/method-not-allowed';
-import { requestId } from 'hono/request-id';
 import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { problemResponse } from '../shared/problem-response.ts';
 import { authorize } from './access/authorize.ts';
-import { receiveTrace } from './clients/trace-context.ts';
+import { receiveRequestId, receiveTrace } from './clients/trace-context.ts';
 import { addDashboardRoutes } from './dashboard/dashboard-routes.ts';
 import type { Dependencies } from './dependencies.ts';
+import type { GuardTrail } from './guard/guard-inference.ts';
 import type { App, AppEnv } from './routes/app-env.ts';
 import { addDetectorsRoute } from './routes/detectors.ts';
 import { addGuardVerdictsRoute } from './routes/guard-verdicts.ts';
@@ -32,31 +32,21 @@ import { addVerdictRoutes } from './routes/verdicts.ts';
 export function createApp(dependencies: Dependencies): App {
   const { services } = dependencies;
   const app: App = new OpenAPIHono<AppEnv>({ strict: true });
-  app.use(requestId({ limitLength: 128 }));
   app.use(async (context, next) => {
-    context.set('trail', {});
-    context.set('trace', receiveTrace(context.req.raw.headers));
+    const { headers: received } = context.req.raw;
+    const requestId = receiveRequestId(received);
+    const trail: GuardTrail = {};
+    context.set('requestId', requestId);
+    context.set('trail', trail);
+    context.set('trace', receiveTrace(received));
     await next();
-    const { mode, verdict, verdictId } = context.get('trail');
+    const { mode, verdict, verdictId } = trail;
     const { headers } = context.res;
-    headers.set('x-request-id', context.get('requestId'));
+    headers.set('x-request-id', requestId);
     if (mode !== undefined) headers.set('x-guard-mode', mode);
     if (verdict !== undefined) headers.set('x-guard-verdict', verdict);
     if (verdictId !== undefined) headers.set('x-guard-verdict-id', verdictId);
   });
-  app.use(
-    methodNotAllowed({
-      app,
-      onMethodNotAllowed: (context, methods) => {
-        const allowed = methods.join(', ');
-        const error = new GuardError('method_not_allowed', `${context.req.method}; allowed: ${allowed}`);
-        services.metrics.rejected.inc({ reason: error.code });
-        const answer = answerProblem(context, error);
-        answer.headers.set('allow', allowed);
-        return answer;
-      },
-    }),
-  );
   app.use(authorize(dependencies));
   addHealthRoutes(app, dependencies);
   addMetadataRoutes(app, dependencies);
@@ -75,10 +65,27 @@ export function createApp(dependencies: Dependencies): App {
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
   addDashboardRoutes(app, dependencies);
-  app.notFound((context) => {
-    const error = new GuardError('not_found', 'there is no such route');
+  const refuse = (context: Context<AppEnv>, error: GuardError) => {
     services.metrics.rejected.inc({ reason: error.code });
     return answerProblem(context, error);
+  };
+  // Asked where no route was found, not as a middleware: every request would pass it.
+  const refuseMethod = methodNotAllowed({
+    app,
+    onMethodNotAllowed: (context: Context<AppEnv>, methods) => {
+      const allow = methods.join(', ');
+      const detail = `${context.req.method}; allowed: ${allow}`;
+      return refuse(context, new GuardError('method_not_allowed', detail, { headers: { allow } }));
+    },
+  });
+  app.notFound(async (context) => {
+    const unmade = new Response(null, { status: 404 });
+    context.res = unmade;
+    await refuseMethod(context, () => Promise.resolve());
+    if (context.res === unmade) {
+      context.res = refuse(context, new GuardError('not_found', 'there is no such route'));
+    }
+    return context.res;
   });
   app.onError((thrown, context) => {
     const error = asGuardError(thrown);

@@ -21,6 +21,7 @@ import type {
   R2BucketBinding,
   WorkflowBinding,
 } from './bindings.ts';
+import { type LoadBounds, loadBounds, loadVariables } from './load-variables.ts';
 
 /** What the servers of protected models speak. */
 export const upstreamProtocols = ['open-inference', 'tensorflow-serving'] as const;
@@ -51,7 +52,13 @@ export interface EdgeConfig {
     /** What is asked in place of the network. */
     readonly fetcher: FetcherBinding | undefined;
   };
-  readonly upstream: { readonly url: URL; readonly token: string | undefined; readonly timeoutMs: number };
+  readonly upstream: {
+    readonly url: URL;
+    readonly token: string | undefined;
+    readonly timeoutMs: number;
+    /** What is asked in place of the network. */
+    readonly fetcher: FetcherBinding | undefined;
+  };
   readonly models: ReadonlyMap<string, ConfiguredModel>;
   readonly access: AccessConfig;
   readonly guardTimeoutMs: number;
@@ -72,16 +79,6 @@ export interface EdgeConfig {
   readonly screeningLeaseMs: number;
   /** How the owners of screenings are told of their end; undefined where no secret signs what they are told. */
   readonly webhook: WebhookConfig | undefined;
-}
-
-/** What one isolate takes on, and when it stops asking a neighbour. */
-export interface LoadBounds {
-  /** Calls within ten seconds without which no circuit breaker opens. */
-  readonly breakerCallsMin: number;
-  /** Verdicts that callers wait for at once. */
-  readonly pendingVerdictsMax: number;
-  /** Verdicts of mode shadow under way at once, from the arrival of their requests. */
-  readonly pendingShadowMax: number;
 }
 
 /** What a run of a screening is told: its job, and which run of it this is. */
@@ -111,12 +108,6 @@ const timeoutSchema = z
   .union([z.string().regex(/^\d{1,6}$/), z.number()])
   .transform(Number)
   .pipe(z.int().min(1).max(600_000));
-
-/** A number of things as an environment variable holds it. */
-const countSchema = z
-  .union([z.string().regex(/^\d{1,7}$/), z.number()])
-  .transform(Number)
-  .pipe(z.int().min(1).max(1_000_000));
 
 const modelsSchema = z
   .array(
@@ -172,9 +163,7 @@ const bindingsSchema = z
     ...accessVariables,
     GUARD_TIMEOUT_MS: timeoutSchema.default(2_000),
     UPSTREAM_TIMEOUT_MS: timeoutSchema.default(30_000),
-    BREAKER_CALLS_MIN: countSchema.default(20),
-    PENDING_VERDICTS_MAX: countSchema.default(128),
-    PENDING_SHADOW_MAX: countSchema.default(64),
+    ...loadVariables,
     AUDIT_RETENTION_DAYS: z
       .union([z.string().regex(/^\d{1,4}$/), z.number()])
       .transform(Number)
@@ -195,6 +184,8 @@ const bindingsSchema = z
     SCREENINGS: z.custom<R2BucketBinding>(isBinding, 'must be an R2 bucket'),
     SCREENING: z.custom<WorkflowBinding<JobHoldParams>>(isBinding, 'must be a Workflow'),
     QUERIES: z.custom<QueryHistoryBinding>(isBinding, 'must be a namespace of Durable Objects'),
+    GPU_WORKER: z.custom<FetcherBinding>(isBinding, 'must be a binding that fetches').optional(),
+    UPSTREAM: z.custom<FetcherBinding>(isBinding, 'must be a binding that fetches').optional(),
   })
   .superRefine(checkAccess)
   .superRefine(({ GPU_WORKER_URL: url, GPU_CONTAINER: container }, context) => {
@@ -223,21 +214,18 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
     gpuWorker: {
       url: values.GPU_WORKER_URL ?? containerUrl,
       token: values.GPU_WORKER_TOKEN,
-      fetcher: values.GPU_WORKER_URL === undefined ? values.GPU_CONTAINER : undefined,
+      fetcher: values.GPU_WORKER_URL === undefined ? values.GPU_CONTAINER : values.GPU_WORKER,
     },
     upstream: {
       url: values.UPSTREAM_URL,
       token: values.UPSTREAM_TOKEN,
       timeoutMs: values.UPSTREAM_TIMEOUT_MS,
+      fetcher: values.UPSTREAM,
     },
     models: new Map(models.map((model) => [model.name, model])),
     access: accessConfig(values),
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
-    load: {
-      breakerCallsMin: values.BREAKER_CALLS_MIN,
-      pendingVerdictsMax: values.PENDING_VERDICTS_MAX,
-      pendingShadowMax: values.PENDING_SHADOW_MAX,
-    },
+    load: loadBounds(values),
     noiseKeyHex: values.NOISE_KEY,
     artefactPublicKey: values.ARTEFACT_PUBLIC_KEY,
     bindings: {

@@ -17,10 +17,13 @@ import { policyStore } from './clients/policy-store.ts';
 import { queryClient } from './clients/query-client.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
-import type { EdgeConfig, JobHoldParams, LoadBounds, WebhookConfig } from './config.ts';
+import type { EdgeConfig, JobHoldParams, WebhookConfig } from './config.ts';
+import { countShed } from './guard/count-shed.ts';
 import { currentPolicies } from './guard/current-policies.ts';
 import { type GuardMetrics, guardMetrics } from './guard/guard-metrics.ts';
 import { pendingWork } from './guard/pending-work.ts';
+import { shadowPace } from './guard/shadow-pace.ts';
+import type { LoadBounds } from './load-variables.ts';
 import type { RouteDependencies } from './routes/app-env.ts';
 import { jobObjects } from './screening/job-objects.ts';
 import { jobStore } from './screening/job-store.ts';
@@ -46,6 +49,7 @@ export async function createDependencies(
     patienceMs: config.guardTimeoutMs / 2,
   };
   const policies = policyStore(bindings.database);
+  const audit = auditStore(bindings.database, () => metrics.auditRetries.inc());
   return {
     models: config.models,
     dashboard,
@@ -67,7 +71,10 @@ export async function createDependencies(
         onIdle: () => metrics.upstreamIdle.inc(),
         server: watchedNeighbour('upstream', { metrics, load }),
       }),
-      audit: auditStore(bindings.database, () => metrics.auditRetries.inc()),
+      audit,
+      shed: countShed({ audit, metrics }),
+      pace: shadowPace({ sharePercent: load.shadowSharePercent }),
+      drawsCheck: () => Math.random() * 100 < load.detectorCheckPercent,
       figures: auditFigures(bindings.database),
       metrics,
       pending: {

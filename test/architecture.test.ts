@@ -39,7 +39,13 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
     ['edge/app.ts', 'edge/dependencies.ts'],
     ['edge/routes/', 'edge/dashboard/', 'edge/access/'],
     ['edge/guard/', 'edge/screening/'],
-    ['edge/clients/', 'edge/config.ts', 'edge/access-variables.ts', 'edge/bindings.ts'],
+    [
+      'edge/clients/',
+      'edge/config.ts',
+      'edge/access-variables.ts',
+      'edge/load-variables.ts',
+      'edge/bindings.ts',
+    ],
   ],
   'gpu-worker': [
     ['gpu-worker/server.ts', 'gpu-worker/cli/', 'gpu-worker/demo/', 'gpu-worker/image/'],

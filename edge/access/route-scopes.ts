@@ -74,8 +74,17 @@ const scopeByKey = new Map(
 export function routeScope(context: Context<AppEnv>): RouteScope {
   // Middleware is registered for all methods, a route for one.
   const route = matchedRoutes(context).find(({ method }) => method !== 'ALL');
-  return route === undefined ? 'any' : (scopeByKey.get(routeKey(route)) ?? 'admin');
+  if (route === undefined) return 'any';
+  let scope = scopeByRoute.get(route);
+  if (scope === undefined) {
+    scope = scopeByKey.get(routeKey(route)) ?? 'admin';
+    scopeByRoute.set(route, scope);
+  }
+  return scope;
 }
+
+/** The same by the routes of an application, each looked up once. */
+const scopeByRoute = new WeakMap<object, RouteScope>();
 
 /** A route of the application without the names of its parameters: of `:action{[^/:]+:predict}` there stays `*:predict`. */
 export function routeKey({ method, path }: { readonly method: string; readonly path: string }): string {

@@ -17,6 +17,8 @@ export const traceHeaders = { parent: 'traceparent', state: 'tracestate' } as co
 
 /** Sampled, and of level 2 that the id is random: other bits are set to zero (section 3.2.2.5). */
 const knownFlags = 0x03;
+/** What can stand in a log and in a header whatever reads it. */
+const plainRequestId = /^[\w\-=]{1,128}$/;
 /** What is passed on of a tracestate: the specification asks for 512 characters at least, headers have far more room. */
 const stateCharactersMax = 8_192;
 
@@ -30,6 +32,12 @@ export function receiveTrace(headers: Headers): TraceContext {
   if (parent === undefined) return { traceId: randomHex(32), spanId, flags: '00', state: undefined };
   const state = headers.get(traceHeaders.state) ?? '';
   return { ...parent, spanId, state: state === '' || state.length > stateCharactersMax ? undefined : state };
+}
+
+/** The id by which a request is found in every log: the caller's own where it is a plain one, else a new one. */
+export function receiveRequestId(headers: Headers): string {
+  const received = headers.get('x-request-id');
+  return received !== null && plainRequestId.test(received) ? received : crypto.randomUUID();
 }
 
 /** The headers that carry a trace on. */

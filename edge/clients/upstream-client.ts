@@ -2,6 +2,7 @@
 import { headerLengthHeader } from '../../shared/contracts/inference.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
+import type { FetcherBinding } from '../bindings.ts';
 import { boundAnswer } from './bound-answer.ts';
 import { type Attempt, type Neighbour, neighbour } from './neighbour.ts';
 import { sendTrace, type TraceContext, traceHeaders } from './trace-context.ts';
@@ -67,6 +68,8 @@ export interface UpstreamOptions {
   readonly timeoutMs: number;
   /** Told of each answer that stood still after it had begun. */
   readonly onIdle?: () => void;
+  /** What is asked in place of the network. */
+  readonly fetcher?: FetcherBinding | undefined;
   /** Its circuit breaker and its retries. */
   readonly server?: Neighbour;
 }
@@ -78,6 +81,7 @@ export function upstreamClient({
   passCredentials,
   timeoutMs,
   onIdle = () => undefined,
+  fetcher = globalThis,
   server = neighbour({ name: 'the protected model' }),
 }: UpstreamOptions): UpstreamClient {
   const base = url.href.replace(/\/$/, '');
@@ -100,7 +104,7 @@ export function upstreamClient({
           ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
         };
         try {
-          const answer = await fetch(`${base}/${path}${search}`, init);
+          const answer = await fetcher.fetch(`${base}/${path}${search}`, init);
           const body = await boundAnswer(answer, { idleMs: timeoutMs, onIdle: () => idle(requestId) });
           const { status, statusText } = answer;
           // Whatever it answers is its own: an error too says that it is there.

@@ -37,6 +37,8 @@ interface KnownPolicy {
   readonly policy: Policy;
   readonly version: number;
   readonly readAt: number;
+  /** What a request is given, made once. */
+  guarded?: GuardedModel;
 }
 
 /** Makes it for one isolate. `onFailure` counts each time that a policy could not be read. */
@@ -66,7 +68,6 @@ export function currentPolicies(
   };
   return {
     async guarded(model, waitUntil) {
-      const { mode, ...rest } = model;
       const { name } = model;
       const now = Date.now();
       const age = now - (known.get(name)?.readAt ?? Number.NEGATIVE_INFINITY);
@@ -77,16 +78,27 @@ export function currentPolicies(
       if (waits) failure = await refresh(model);
       else if (age >= refreshAgeMs && !isAsked) waitUntil(refresh(model));
       const current = known.get(name);
-      if (current !== undefined) return { ...rest, policy: current.policy, policyVersion: current.version };
+      if (current !== undefined) {
+        current.guarded ??= underPolicy(model, current);
+        return current.guarded;
+      }
       // A published policy may enforce what the configuration only watches.
-      if (mode !== 'enforce') {
+      if (model.mode !== 'enforce') {
         const detail = 'the policy of this model cannot be read, and none was read before';
         throw new GuardError('policy_unavailable', detail, { cause: failure, retryAfterSeconds: 1 });
       }
-      return { ...rest, policy: defaultPolicy(mode), policyVersion: 0 };
+      return underPolicy(model, { policy: defaultPolicy(model.mode), version: 0 });
     },
     published({ model, policy, version }) {
       known.set(model, { policy, version, readAt: Date.now() });
     },
   };
+}
+
+function underPolicy(
+  { name, version, artefactKey, protocol, audio }: ConfiguredModel,
+  policy: Pick<KnownPolicy, 'policy' | 'version'>,
+): GuardedModel {
+  const model = { name, version, artefactKey, protocol, audio };
+  return { ...model, policy: policy.policy, policyVersion: policy.version };
 }

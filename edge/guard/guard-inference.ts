@@ -6,7 +6,7 @@ import type { GuardedModel } from './current-policies.ts';
 import { cutRequest, markCut, type ReceivedMessage } from './cut-rows.ts';
 import { blockedError } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
-import { judgeInput, sampledOut, shedInShadow } from './judge-input.ts';
+import { type JudgedRequest, type Judgement, judgeInput, sampledOut, shedInShadow } from './judge-input.ts';
 import { receiveInput, type UnreadRequest } from './receive-input.ts';
 import { recordVerdict } from './record-verdict.ts';
 import { isSampled } from './sample-request.ts';
@@ -87,22 +87,27 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
     principal,
     enforces: true,
   };
-  trail.verdictId = judged.verdictId;
   const sampled = await isSampled(body, model.policy, services.noiseKey);
   if (mode === 'shadow') {
+    services.pace.noticeRequest();
     const leave = sampled ? services.pending.shadow.admit(body.length) : undefined;
     const forwarded = forward();
-    // The scoring waits until the model has answered, so that it takes nothing from the answer's time.
+    if (sampled && leave === undefined) {
+      waitUntil(services.shed.add(judged));
+      return forwarded;
+    }
+    trail.verdictId = judged.verdictId;
+    // The scoring waits until the model has answered and no request is there that it would hold up.
     const scoring = Promise.allSettled([forwarded])
       .then(() => {
-        if (!sampled) return sampledOut(judged);
-        if (leave === undefined) return shedInShadow(judged);
-        return judgeInput({ ...judged, inShadow: true }, services).finally(leave);
+        services.pace.noticeRequest();
+        return leave === undefined ? sampledOut(judged) : judgeInTurn(judged, services).finally(leave);
       })
       .then((judgement) => recordVerdict(judgement, judged, services));
     waitUntil(scoring);
     return forwarded;
   }
+  trail.verdictId = judged.verdictId;
   const judging = sampled
     ? judgeInput({ ...judged, signal, begunAt }, services)
     : Promise.resolve(sampledOut(judged));
@@ -117,6 +122,16 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
   if (verdict.verdict === 'block') throw blockedError();
   if (verdict.enforced) throw error ?? blockedError();
   return forward(upstreamHeaders(verdict));
+}
+
+/** Judges a request of mode shadow once there is room for it beside those that clients wait for. */
+async function judgeInTurn(
+  judged: JudgedRequest & { readonly body: Uint8Array },
+  services: GuardServices,
+): Promise<Judgement> {
+  const done = await services.pace.turn();
+  if (done === undefined) return shedInShadow(judged);
+  return judgeInput({ ...judged, inShadow: true }, services).finally(done);
 }
 
 /** What the upstream alone is told: that it gets an input that nobody could judge, or one that was flagged. */

@@ -10,7 +10,7 @@ import type { GuardedModel } from './current-policies.ts';
 import { type Failure, failureOf } from './failure-policy.ts';
 import type { GuardServices } from './guard-services.ts';
 import { type QueryFinding, raiseQueries } from './raise-queries.ts';
-import { scoreInput } from './score-input.ts';
+import { type ScoreInput, scoreInput } from './score-input.ts';
 import { unlessCancelled } from './unless-cancelled.ts';
 import { validateInput } from './validate-input.ts';
 import { clientTimeoutMs, ofWhoseDeadline, verdictDeadline } from './verdict-deadline.ts';
@@ -96,7 +96,10 @@ async function judgeScores(
     work = loading;
     loaded = await unlessCancelled(loading, request.signal);
     const input = validateInput(request, loaded.artefact);
-    const scoring = scoreInput({ loaded, input, deadlineAt, trace: request.trace }, services);
+    // One implementation for a whole request: the stages of a sequential test must not mix two.
+    const scorer: Pick<ScoreInput, 'only'> = services.drawsCheck() ? {} : { only: 'typescript' };
+    const call = { loaded, input, deadlineAt, trace: request.trace, ...scorer };
+    const scoring = scoreInput(call, services);
     const range = loaded.artefact.plan.input_range;
     work = Promise.allSettled([scoring, check({ input, range, deadlineAt })]);
     const scored = await unlessCancelled(scoring, request.signal);

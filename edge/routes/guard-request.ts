@@ -24,9 +24,15 @@ export async function guardRequest(
     requestId: context.get('requestId'),
     trace: context.get('trace'),
     principal: context.get('principal').id,
-    search: new URL(url).search,
+    search: searchOf(url),
     signal: raw.signal,
   };
   const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);
   return guardInference(request, { services, trail: context.get('trail'), waitUntil });
+}
+
+/** The query of an address, with its question mark; the platform has taken the fragment off. */
+function searchOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark === -1 ? '' : url.slice(mark);
 }

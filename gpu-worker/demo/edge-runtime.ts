@@ -133,7 +133,10 @@ async function miniflareOptions(
         r2Buckets: { ...r2Buckets, ...screenings },
         workflows: { SCREENING: { name: 'nccr-guard-screening', className: 'ScreeningWorkflow' } },
         durableObjects: { QUERIES: { className: 'QueryHistory', useSQLite: true } },
-        serviceBindings: { DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' } },
+        serviceBindings: {
+          DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' },
+          ...neighboursOf(bindings),
+        },
         ratelimits: rateLimitsOf(bindings),
         unsafeDirectSockets: [{ host, port }],
       },
@@ -151,6 +154,21 @@ async function miniflareOptions(
 
 function artefactKeyOf({ ARTEFACT_PUBLIC_KEY: key }: EdgeOptions['bindings']): Record<string, string> {
   return key === undefined ? {} : { ARTEFACT_PUBLIC_KEY: key };
+}
+
+/**
+ * Bindings that lead straight to the neighbours: every request that a Worker makes by an address of its own goes through a Worker
+ * of Miniflare's before it leaves, which costs more than the guard does.
+ */
+function neighboursOf(bindings: EdgeOptions['bindings']) {
+  const addresses = { GPU_WORKER: bindings.GPU_WORKER_URL, UPSTREAM: bindings.UPSTREAM_URL };
+  const plain = Object.entries(addresses).filter(([, address]) => address?.startsWith('http:'));
+  return Object.fromEntries(
+    plain.map(([name, address]) => {
+      const { hostname, port } = new URL(address);
+      return [name, { external: { address: `${hostname}:${port || 80}`, http: {} } }];
+    }),
+  );
 }
 
 /** The bindings of the limits that `RATE_LIMITS` says, as wrangler.toml has them. */

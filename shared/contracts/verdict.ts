@@ -97,6 +97,13 @@ export const verdictSchema = z.object({
     .describe(
       'Of the check for query attacks, where the policy asks for it: how many earlier inputs of the caller the input nearly equals.',
     ),
+  requests: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Of an entry of the audit that stands for several requests, which mode shadow left out within a second: how many.',
+    ),
   policy: z.object({ id: z.string(), version: z.int() }),
   timings_ms: z.object({ extract: z.number(), decide: z.number(), total: z.number() }),
   taxonomy: z.array(z.string()).describe('MITRE ATLAS techniques that a refusal speaks of.'),

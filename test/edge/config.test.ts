@@ -46,6 +46,7 @@ describe('a complete configuration', () => {
       url: new URL('https://models.example/base/'),
       token: undefined,
       timeoutMs: 30_000,
+      fetcher: undefined,
     });
   });
 

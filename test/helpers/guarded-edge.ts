@@ -112,6 +112,9 @@ export function guardedEdge({
         API_TOKEN: apiToken,
         // What one test breaks must not change what the next one is answered.
         BREAKER_CALLS_MIN: '1000000',
+        // Both scorers see every request, and no verdict waits for a pause between the tests' requests.
+        DETECTOR_CHECK_PERCENT: '100',
+        SHADOW_SHARE_PERCENT: '100',
         ...bindings,
       },
       ...(detectorBindings === undefined ? {} : { detectorBindings }),

@@ -50,6 +50,7 @@ export async function startLenetEdge({
       ARTEFACT_PUBLIC_KEY: testSigner.publicKeyBase64,
       API_TOKEN: apiToken,
       GUARD_TIMEOUT_MS: '5000',
+      DETECTOR_CHECK_PERCENT: '100',
     },
     artefacts: [{ key, bytes: guard.artefact }],
     onLog: () => undefined,
