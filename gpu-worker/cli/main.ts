@@ -20,6 +20,7 @@ import { modelExportTritonCommand } from './model-export-triton.ts';
 
 import { modelImportCommand } from './model-import.ts';
 
+import { modelOperatorsCommand } from './model-operators.ts';
 import { modelTrainCommand } from './model-train.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
@@ -45,6 +46,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(modelCompileCommand())
     .addCommand(modelExportTritonCommand())
     .addCommand(modelImportCommand())
+    .addCommand(modelOperatorsCommand())
     .addCommand(modelTrainCommand());
   program
     .command('detector')

@@ -81,7 +81,7 @@ const arithmetic: Case[] = [
     'steps beside a slope',
     (graph, input) => {
       const scaled = graph.op('Mul', [input, graph.floats([], [0.501])]);
-      const steps = ['Floor', 'Ceil', 'Sign'].map((opType) => graph.op(opType, [scaled]));
+      const steps = ['Floor', 'Ceil', 'Round', 'Sign'].map((opType) => graph.op(opType, [scaled]));
       return graph.op('Mul', [input, graph.op('Sum', steps)]);
     },
   ],
