@@ -194,7 +194,7 @@ function modelMetadata(
   return {
     name,
     versions: [...versions],
-    platform: 'onnxruntime_onnx',
+    platform: selfCheck?.engine === 'tfjs' ? 'tensorflow_js' : 'onnxruntime_onnx',
     inputs: loaded.inputs.map(describe),
     outputs: loaded.outputs.map(describe),
     ...(Object.keys(described).length === 0 ? {} : { parameters: described }),

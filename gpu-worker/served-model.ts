@@ -1,5 +1,6 @@
 // A model as the server offers it, and how one is made from an ONNX file.
 import {
+  type CompiledModel,
   compiledTensors,
   type ExtractionPlan,
   extractionParameters,
@@ -7,10 +8,12 @@ import {
 } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { screeningVersion } from '../shared/contracts/screening.ts';
+import { GuardError } from '../shared/errors.ts';
 import { elementCount } from '../shared/maths/tensor.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
 import { partVersion, planDigest } from '../shared/noise/plan-digest.ts';
 import type { Engine, LoadedModel, LoadOptions } from './engine/engine.ts';
+import { isArchive, readArchive } from './engine/tfjs-archive.ts';
 import { readCompiledModel } from './extraction/compile-model.ts';
 import type { ImageInput } from './images/image-rows.ts';
 import type { MediaInput } from './media/decode-media.ts';
@@ -54,7 +57,8 @@ const partRowsMax = 16;
  * @throws GuardError `invalid_model` where the file is no compiled model
  */
 export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Promise<ServedModel> {
-  const { model, plan, screening, noise_key_id } = readCompiledModel(bytes);
+  const { compiled, imagesChannelsFirst } = readCompiled(bytes);
+  const { model, plan, screening, noise_key_id } = compiled;
   const digest = await planDigest(plan);
   const parameters = {
     [extractionParameters.modelDigest]: model.digest,
@@ -68,7 +72,9 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
   const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
   if (screening === undefined) {
     const media = { name: model.input_name, shape: model.input_shape, range: plan.input_range };
-    return { name: model.name, version: guards, loaded, parameters, rowByRow: true, media };
+    const served = { name: model.name, version: guards, loaded, parameters, rowByRow: true };
+    // Files are decoded channel by channel.
+    return imagesChannelsFirst ? { ...served, media } : served;
   }
   const { input_shape: inputShape } = model;
   const intake = {
@@ -78,6 +84,17 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
     inFlight: 2 * engine.info.workers,
   };
   return { name: model.name, version: screeningVersion, loaded, parameters, rowByRow: false, intake };
+}
+
+/** What a compiled file says of itself, and how its images lie. */
+function readCompiled(bytes: Uint8Array): { compiled: CompiledModel; imagesChannelsFirst: boolean } {
+  if (!isArchive(bytes)) return { compiled: readCompiledModel(bytes), imagesChannelsFirst: true };
+  const { extraction } = readArchive(bytes);
+  if (extraction === undefined) {
+    throw new GuardError('invalid_model', 'the model is not compiled: run `nccr-guard model compile` first');
+  }
+  const { compiled, channels_first: channelsFirst } = extraction;
+  return { compiled, imagesChannelsFirst: channelsFirst || compiled.model.input_shape.length < 3 };
 }
 
 /** What the inputs of a compiled graph may hold. */

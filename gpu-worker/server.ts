@@ -26,14 +26,15 @@ function configOrExit(): GpuWorkerConfig {
   }
 }
 
-/** Loads every .onnx file of a folder; one that is not a compiled model stops the start with its name. */
+/** Loads every compiled file of a folder that the engine runs; one that is not a compiled model stops the start with its name. */
 async function loadFolder(engine: Engine, folder: string): Promise<ServedModel[]> {
   const entries = await readdir(folder).catch((cause: unknown) => {
     throw new GuardError('invalid_config', `GPU_WORKER_MODELS: cannot read ${folder}`, { cause });
   });
-  const files = entries.filter((entry) => entry.endsWith('.onnx')).sort();
+  const ending = engine.info.id === 'tfjs' ? '.tfjs' : '.onnx';
+  const files = entries.filter((entry) => entry.endsWith(ending)).sort();
   if (files.length === 0) {
-    throw new GuardError('invalid_config', `GPU_WORKER_MODELS: ${folder} has no .onnx file`);
+    throw new GuardError('invalid_config', `GPU_WORKER_MODELS: ${folder} has no ${ending} file`);
   }
   const fileOfName = new Map<string, string>();
   const models: ServedModel[] = [];

@@ -158,6 +158,7 @@ describe('the house', () => {
         const file = path.split('/').at(-1)!;
         if (target.startsWith('onnxruntime-')) return !file.startsWith('ort-');
         if (target === '@cloudflare/containers') return path !== 'edge/gpu-container/worker.ts';
+        if (target.startsWith('@tensorflow/')) return !file.startsWith('tfjs-');
         if (target === 'cloudflare:workers') {
           return (
             !['edge/worker.ts', 'edge/screening/screening-workflow.ts'].includes(path) &&

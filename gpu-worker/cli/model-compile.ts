@@ -1,23 +1,25 @@
-// `nccr-guard model compile`: a protected ONNX model in, its compiled NCCR graph out.
+// `nccr-guard model compile`: a protected model in, what a gpu-worker serves out.
 import { join, parse } from 'node:path';
 import { Command, Option } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
-import { changeColumns, type ExtractionPlan } from '../../shared/contracts/extraction.ts';
+import { changeColumns } from '../../shared/contracts/extraction.ts';
 import { type ScreeningMode, screeningModes } from '../../shared/contracts/screening.ts';
 import { stagePlan } from '../../shared/detector/sequential-test.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { sha256Digest } from '../../shared/noise/noise-key.ts';
+import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
-import { compileModel } from '../extraction/compile-model.ts';
+import { type Compilation, compileModel } from '../extraction/compile-model.ts';
 import { planScreening } from '../extraction/plan-screening.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { buildOn } from '../onnx/graph.ts';
 import { modelInput } from '../onnx/model-ends.ts';
 import { loadModel } from '../onnx/model-file.ts';
+import { compileModelFolder, type PlannedFile } from './compile-model-folder.ts';
 import { openNoiseKeyFile } from './noise-key-file.ts';
 import { addPlanOptions, oneOf, type PlanOptions, planOfOptions, readArtefact } from './options.ts';
 import { readInput } from './read-file.ts';
+import { isModelFolder } from './read-model-folder.ts';
 import { writeWhole } from './write-file.ts';
 
 interface CompileOptions extends PlanOptions {
@@ -29,6 +31,8 @@ interface CompileOptions extends PlanOptions {
   readonly screening?: ScreeningMode | true;
   readonly layer?: string;
   readonly output?: string;
+  readonly channelsFirst?: boolean;
+  readonly sameAs?: string;
   readonly json?: boolean;
 }
 
@@ -51,7 +55,7 @@ export function modelCompileCommand(): Command {
     .description(
       'append perturbed copies, taps and reductions to a model; the result is what a gpu-worker serves',
     )
-    .argument('<model.onnx>', 'the protected model')
+    .argument('<model>', 'the protected model: an ONNX file, or the folder of a TensorFlow.js model')
     .requiredOption('--name <name>', 'name under which the model is served')
     .requiredOption('--out <file>', 'where the compiled graph goes')
     .requiredOption(
@@ -78,6 +82,14 @@ export function modelCompileCommand(): Command {
     )
     .option('--layer <tensor>', 'of --screening: what is read in place of the penultimate layer')
     .option('--output <tensor>', 'the logits, where the model has several outputs')
+    .option(
+      '--channels-first',
+      'of a TensorFlow.js model: requests hold images [channels, height, width], not as the model reads them',
+    )
+    .option(
+      '--same-as <model.onnx>',
+      'of a TensorFlow.js model: the ONNX model of the same weights, whose detectors and requests are to fit',
+    )
     .option('--json', 'print the result as JSON');
   return addPlanOptions(command).action(run);
 }
@@ -86,38 +98,57 @@ async function run(path: string, options: CompileOptions): Promise<void> {
   if (options.layer !== undefined && options.screening === undefined) {
     throw new GuardError('invalid_config', '--layer is read with --screening alone; a guard has --tap');
   }
-  const model = await readInput(path);
+  const isFolder = await isModelFolder(path);
   const noise = await openNoiseKeyFile(options.noiseKey);
+  const compilations = isFolder
+    ? await compileModelFolder(path, options, {
+        noiseKey: noise.key,
+        planned: await plansOfDetector(options),
+      })
+    : await compileFile(path, options, noise.key);
+  await noise.keep();
+  const summaries = [];
+  for (const { out, bytes, compiled } of compilations) {
+    await writeWhole(out, bytes);
+    summaries.push({ out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled });
+  }
+  if (options.json) {
+    console.log(JSON.stringify(summaries.length === 1 ? summaries[0] : summaries));
+    return;
+  }
+  if (noise.isNew)
+    console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
+  const { model, plan, screening } = compilations[0].compiled;
+  console.log(`compiled ${model.name}: input [${model.input_shape.join(', ')}], ${model.classes} classes`);
+  if (screening !== undefined) {
+    const read = changeColumns(plan);
+    console.log(`for screening (${screening}): reads the ${read.length} neurons of ${read[0].tensor}`);
+  }
+  for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
+}
+
+/** Compiles an ONNX file with each of its plans. */
+async function compileFile(
+  path: string,
+  options: CompileOptions,
+  noiseKey: NoiseKey,
+): Promise<(Compilation & { readonly out: string })[]> {
+  if (options.channelsFirst === true || options.sameAs !== undefined) {
+    throw new GuardError('invalid_config', '--channels-first and --same-as are read of TensorFlow.js models');
+  }
+  const model = await readInput(path);
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { name, output } = options;
     const screening = options.screening === true ? 'nccr' : options.screening;
     const graphs = await plannedGraphs(options, { model, engine, screening });
-    const compilations = await Promise.all(
+    return await Promise.all(
       graphs.map(async ({ plan, out }) => {
-        const made = { name, plan, noiseKey: noise.key, engine };
+        const made = { name, plan, noiseKey, engine };
         const named = { ...(output !== undefined && { output }), ...(screening && { screening }) };
         return { out, ...(await compileModel(model, { ...made, ...named })) };
       }),
     );
-    await noise.keep();
-    const summaries = [];
-    for (const { out, bytes, compiled } of compilations) {
-      await writeWhole(out, bytes);
-      summaries.push({ out, bytes: bytes.length, digest: await sha256Digest(bytes), compiled });
-    }
-    if (options.json) console.log(JSON.stringify(summaries.length === 1 ? summaries[0] : summaries));
-    else {
-      if (noise.isNew)
-        console.log(`made a new noise key in ${options.noiseKey}: keep it secret, the edge needs the same`);
-      const { input_shape, classes } = compilations[0].compiled.model;
-      console.log(`compiled ${name}: input [${input_shape.join(', ')}], ${classes} classes`);
-      if (screening !== undefined) {
-        const read = changeColumns(compilations[0].compiled.plan);
-        console.log(`for screening (${screening}): reads the ${read.length} neurons of ${read[0].tensor}`);
-      }
-      for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
-    }
   } finally {
     await engine.close();
   }
@@ -131,17 +162,24 @@ async function plannedGraphs(
     engine,
     screening: mode,
   }: { model: Uint8Array; engine: Engine; screening: ScreeningMode | undefined },
-): Promise<{ plan: ExtractionPlan; out: string }[]> {
-  const { detector, out, range, layer, output } = options;
+): Promise<PlannedFile[]> {
+  const { out, range, layer, output } = options;
   if (mode !== undefined) {
     return [{ plan: await planScreening(model, { engine, mode, range, layer, output }), out }];
   }
-  if (detector === undefined) {
+  const planned = await plansOfDetector(options);
+  if (planned === undefined) {
     const wished = planOfOptions(options, { design: options.vector, channels: modelChannels(model) });
     const readsNeurons = designReads[options.vector].neurons === true;
     const tapped = { engine, tensors: options.neuronTensor };
     return [{ plan: readsNeurons ? await withUnitTaps(model, wished, tapped) : wished, out }];
   }
+  return planned;
+}
+
+/** The plans of the detector that the options name, or undefined where they name none. */
+async function plansOfDetector({ detector, out }: CompileOptions): Promise<PlannedFile[] | undefined> {
+  if (detector === undefined) return undefined;
   const { plan, sequential } = await readArtefact(detector);
   if (sequential === undefined) return [{ plan, out }];
   const { dir, name, ext } = parse(out);

@@ -2,10 +2,12 @@
 import { asGuardError, GuardError } from '../../shared/errors.ts';
 import { checkedEngine } from './checked-engine.ts';
 import type { Engine } from './engine.ts';
-import type { EngineName } from './engine-name.ts';
+import type { EngineName, OnnxEngineName } from './engine-name.ts';
 import { createOrtEngine } from './ort-engine.ts';
 import type { EngineSize } from './pooled-engine.ts';
 import { probeEngine } from './probe-engine.ts';
+import { createTfjsEngine, installedBackend } from './tfjs-engine.ts';
+import { missingPackages } from './tfjs-packages.ts';
 
 /** Which engine, and how it is sized. */
 export interface EngineOptions extends EngineSize {
@@ -22,6 +24,7 @@ export interface EngineOptions extends EngineSize {
  */
 export async function createEngine({ engine, onPassedOver, ...size }: EngineOptions): Promise<Engine> {
   if (engine === 'cpu') return createOrtEngine(size);
+  if (engine === 'tfjs') return checkedTfjs(size).catch(refusedAs(engine));
   if (engine !== 'auto') return probedEngine(engine, size).catch(refusedAs(engine));
   try {
     return await probedEngine('cuda', size, () => createOrtEngine(size));
@@ -32,7 +35,7 @@ export async function createEngine({ engine, onPassedOver, ...size }: EngineOpti
 }
 
 async function probedEngine(
-  provider: Exclude<EngineName, 'auto' | 'cpu'>,
+  provider: Exclude<OnnxEngineName, 'auto' | 'cpu'>,
   size: EngineSize,
   startFallback?: () => Promise<Engine>,
 ): Promise<Engine> {
@@ -46,6 +49,23 @@ async function probedEngine(
     throw cause;
   }
   return checkedEngine(engine, { reference, ...(startFallback && { startFallback }) });
+}
+
+/**
+ * TensorFlow.js beside another of its backends, since ONNX Runtime does not read its models: WebAssembly, or plain JavaScript where that
+ * is what is checked.
+ */
+async function checkedTfjs(size: EngineSize): Promise<Engine> {
+  const backend = installedBackend();
+  const portable = backend === 'native' && missingPackages('wasm').length === 0 ? 'wasm' : 'cpu';
+  const reference = await createTfjsEngine({ ...size, backend: portable, workers: 1 });
+  try {
+    // Plain JavaScript takes seconds for what takes the others milliseconds.
+    return checkedEngine(await createTfjsEngine({ ...size, backend }), { reference, batches: [1, 2] });
+  } catch (cause) {
+    await reference.close();
+    throw cause;
+  }
 }
 
 function refusedAs(engine: EngineName): (thrown: unknown) => never {

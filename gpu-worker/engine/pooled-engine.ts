@@ -28,7 +28,7 @@ export async function pooledEngine(options: PooledEngineOptions): Promise<Engine
   const { id, device, workers, url, data, queueMax = queueMaxDefault } = options;
   const pool = await WorkerPool.start({ url, data, workers, queueMax });
   return {
-    info: { id, device, workers },
+    info: { id, device: pool.device ?? device, workers },
     load: (model, loadOptions) => loadModel(pool, model, loadOptions),
     close: () => pool.close(),
   };

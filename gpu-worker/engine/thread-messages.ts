@@ -34,7 +34,8 @@ export interface TaskResults {
 }
 
 export type ThreadReply =
-  | { readonly kind: 'ready' }
+  /** `device` is what the runtime says that it runs on, where it says so. */
+  | { readonly kind: 'ready'; readonly device?: string | undefined }
   | { readonly kind: 'done'; readonly id: number; readonly value: TaskResults[ThreadTask['kind']] }
   /** The runtime refused; `reason` is what it says. */
   | { readonly kind: 'refused'; readonly id: number; readonly reason: string };

@@ -20,8 +20,11 @@ export interface ThreadRuntime {
   load(task: Omit<Extract<ThreadTask, { kind: 'load' }>, 'kind' | 'model'>): Promise<RuntimeModel>;
 }
 
-/** Answers tasks until the thread is ended. */
-export function serveRuntime(runtime: ThreadRuntime): void {
+/**
+ * Answers tasks until the thread is ended.
+ * @param device what the runtime says that it runs on
+ */
+export function serveRuntime(runtime: ThreadRuntime, device?: string): void {
   const port = parentPort;
   assert(port !== null, 'a runtime is served in a worker thread only');
   const models = new Map<number, RuntimeModel>();
@@ -59,7 +62,7 @@ export function serveRuntime(runtime: ThreadRuntime): void {
   port.on('message', (request: ThreadRequest) => {
     last = last.then(() => answer(request));
   });
-  port.postMessage({ kind: 'ready' } satisfies ThreadReply);
+  port.postMessage({ kind: 'ready', device } satisfies ThreadReply);
 }
 
 /** Buffers of a run's results: moved to the main thread, since nothing here reads them again. */

@@ -10,6 +10,8 @@ export class RuntimeRefusal extends Error {
 
 /** A thread that answers one reply a request. */
 export interface Thread {
+  /** What its runtime says that it runs on; undefined where it does not. */
+  readonly device: string | undefined;
   /**
    * Hands a task to the thread.
    * @param transfer buffers that are moved to the thread and empty here afterwards
@@ -48,6 +50,7 @@ export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thre
   const started = Promise.withResolvers<Thread>();
   let lastId = 0;
   let ready = false;
+  let device: string | undefined;
   let stopping = false;
   let cause: unknown;
   let ended: GuardError | undefined;
@@ -56,7 +59,10 @@ export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thre
     cause = thrown;
   });
   worker.on('exit', (exitCode) => {
-    const error = new GuardError('internal', `a worker thread ended with exit code ${exitCode}`, { cause });
+    const reason = cause instanceof Error ? `: ${cause.message}` : '';
+    const error = new GuardError('internal', `a worker thread ended with exit code ${exitCode}${reason}`, {
+      cause,
+    });
     ended = error;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
@@ -66,6 +72,7 @@ export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thre
   worker.on('message', (reply: ThreadReply) => {
     if (reply.kind === 'ready') {
       ready = true;
+      device = reply.device;
       started.resolve(thread);
       return;
     }
@@ -76,6 +83,9 @@ export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thre
   });
 
   const thread: Thread = {
+    get device() {
+      return device;
+    },
     call<K extends ThreadTask['kind']>(
       task: Extract<ThreadTask, { kind: K }>,
       transfer: readonly ArrayBuffer[] = [],

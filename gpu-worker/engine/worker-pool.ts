@@ -63,6 +63,11 @@ export class WorkerPool {
     this.#queue = runQueue(options.queueMax);
   }
 
+  /** What the threads' runtime says that it runs on. */
+  get device(): string | undefined {
+    return [...this.#threads][0]?.device;
+  }
+
   /**
    * Loads a model in every thread.
    * @returns the number that names the model in this pool, and its inputs and outputs

@@ -12,7 +12,6 @@ import {
 import type { ScreeningMode } from '../../shared/contracts/screening.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
-import { drawTransforms } from '../../shared/noise/draw-transforms.ts';
 import { noiseBank } from '../../shared/noise/noise-bank.ts';
 import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -26,6 +25,7 @@ import { type PreparedModel, prepareModel } from '../onnx/prepare-model.ts';
 import { StringStringEntryProtoSchema } from '../onnx/schema/messages.ts';
 import { requireRowwise } from '../onnx/shape-probe.ts';
 import { appendTaps, type PlacedTap } from '../onnx/taps.ts';
+import { drawnTransforms } from './drawn-transforms.ts';
 
 /** What a model is compiled for. */
 export interface CompileOptions {
@@ -137,13 +137,7 @@ async function copySources(
     sources.push(noiseCopies({ bank, copies: noiseRuns.length }));
   }
   if (plan.transforms.length > 0) {
-    const { transforms, transforms_key_id: keyId } = plan;
-    if (keyId !== undefined && keyId !== noiseKey.id) {
-      // A detector has learnt the transforms of one key; under another its threshold would mean nothing.
-      const detail = `the plan's transforms are drawn by the noise key ${keyId}, this is ${noiseKey.id}`;
-      throw new GuardError('invalid_config', detail);
-    }
-    const drawn = keyId === undefined ? transforms : await drawTransforms(noiseKey, transforms);
+    const drawn = await drawnTransforms(plan, noiseKey);
     const run = drawn.filter((_, index) => runs.includes(1 + noised + index));
     if (run.length > 0) sources.push(transformCopies(run));
   }
