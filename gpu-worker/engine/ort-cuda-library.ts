@@ -1,5 +1,5 @@
 // Whether the installed ONNX Runtime has its CUDA provider: a library of its own, which a plain install leaves out.
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -18,7 +18,8 @@ export function missingCudaLibrary(): string | undefined {
   const library = platform === 'linux' || platform === 'win32' ? providerLibraries[platform] : undefined;
   if (library === undefined) return `ONNX Runtime has no CUDA provider for ${platform}`;
   const runtime = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
-  const folders = globSync(join(runtime, 'bin', '*', platform, arch));
-  if (folders.some((folder) => existsSync(join(folder, library)))) return undefined;
+  const builds = readdirSync(join(runtime, 'bin'));
+  if (builds.some((build) => existsSync(join(runtime, 'bin', build, platform, arch, library))))
+    return undefined;
   return `onnxruntime-node lacks ${library}: install it with ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node`;
 }

@@ -42,12 +42,20 @@ describe.skipIf(vulkanEnvironment === undefined)(
   `WebGPU on a Vulkan in software${withoutVulkan}`,
   { timeout },
   () => {
+    const before = { ...process.env };
     let reference: Engine;
     beforeAll(async () => {
       Object.assign(process.env, vulkanEnvironment);
       reference = await createOrtEngine({ workers: 1 });
     });
-    afterAll(() => reference.close());
+    afterAll(async () => {
+      await reference.close();
+      // The process goes on with other files.
+      for (const name of Object.keys(vulkanEnvironment!)) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+    });
 
     it('gives logits and changes of the compiled LeNet-5 as the processor does, within 1e-3 of their size', async () => {
       const noiseKey = await importNoiseKey(new Uint8Array(32).fill(1));
