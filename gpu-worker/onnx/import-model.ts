@@ -31,6 +31,9 @@ export interface ImportOptions {
   readonly readBeside: (location: string) => Promise<Uint8Array>;
 }
 
+/** Elements of an input that one number may stand for. */
+const valueElementsMax = 1 << 20;
+
 /**
  * Brings a model into one file with one input and, where `output` names it, one output.
  * @returns the file; the same bytes where there was nothing to do
@@ -92,6 +95,10 @@ function setValue(model: Model, info: ValueInfoProto, value: number): void {
   const { graph } = model;
   const shape = declaredShape(info);
   const type = info.type?.value.value?.elemType;
+  if (elementCount(shape ?? []) > valueElementsMax) {
+    const detail = `input ${info.name} has more than ${valueElementsMax} elements: no switch, but data of its own`;
+    throw new GuardError('invalid_model', detail);
+  }
   if (shape === undefined || shape.some((extent) => extent < 1)) {
     const detail = `input ${info.name} has a free shape, so that no constant can stand for it`;
     throw new GuardError('invalid_model', detail);

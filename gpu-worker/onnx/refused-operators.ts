@@ -3,6 +3,7 @@ import { GuardError } from '../../shared/errors.ts';
 import { intAttribute } from './attributes.ts';
 import type { GraphBuilder } from './graph.ts';
 import { nodeLabel, readsOf } from './graph-order.ts';
+import type { NodeProto } from './schema/messages.ts';
 
 const branches = 'what it runs depends on the data, for all rows of a batch alike';
 const draws = 'it draws at random in every run, so that the same input never gives the same vector';
@@ -41,7 +42,7 @@ export function refuseOperators(graph: GraphBuilder, tensors: readonly string[])
     const reason = Object.hasOwn(refusedOperators, node.opType) ? refusedOperators[node.opType] : undefined;
     if (reason !== undefined)
       throw new GuardError('invalid_model', `${nodeLabel(node)} cannot be guarded: ${reason}`);
-    if (node.opType === 'BatchNormalization' && intAttribute(node, 'training_mode', 0) !== 0) {
+    if (isTraining(graph, node)) {
       throw new GuardError(
         'invalid_model',
         `${nodeLabel(node)} is in training mode: export the model for inference`,
@@ -49,4 +50,14 @@ export function refuseOperators(graph: GraphBuilder, tensors: readonly string[])
     }
     pending.push(...readsOf(node));
   }
+}
+
+/** Whether a node takes statistics of the batch, or may drop elements at random. */
+function isTraining(graph: GraphBuilder, node: NodeProto): boolean {
+  if (node.opType === 'BatchNormalization') return intAttribute(node, 'training_mode', 0) !== 0;
+  const mode = node.opType === 'Dropout' ? (node.input[2] ?? '') : '';
+  if (mode === '') return false;
+  const constant = graph.constant(mode);
+  const [value = 1] = constant === undefined ? [] : [...constant.rawData, ...constant.int32Data];
+  return value !== 0;
 }

@@ -4,6 +4,7 @@ import { floatsOf } from './constants.ts';
 import { buildOn, type GraphBuilder } from './graph.ts';
 import { loadModel, saveModel } from './model-file.ts';
 import { elementTypes, type NodeProto } from './schema/messages.ts';
+import { widenHalves } from './widen-halves.ts';
 
 /** One weight tensor of a file. */
 export interface Weight {
@@ -21,6 +22,7 @@ export interface Weight {
  */
 export function readWeights(modelBytes: Uint8Array): Weight[] {
   const model = loadModel(modelBytes);
+  widenHalves(model);
   const graph = buildOn(model, 'guard');
   const initialisers = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
   const names = new Set(model.graph.node.flatMap((node) => weightInputs(node, graph)));
@@ -32,7 +34,7 @@ export function readWeights(modelBytes: Uint8Array): Weight[] {
 }
 
 /**
- * Writes other values into a model's constants.
+ * Writes other values into a model's constants; a model in half precision becomes one of float32.
  * @param weights each of the shape that the file has
  * @throws Error where the file has no such constant or another shape
  */
@@ -41,6 +43,7 @@ export function writeWeights(
   weights: readonly Pick<Weight, 'name' | 'values'>[],
 ): Uint8Array<ArrayBuffer> {
   const model = loadModel(modelBytes);
+  widenHalves(model);
   for (const { name, values } of weights) {
     const tensor = model.graph.initializer.find((candidate) => candidate.name === name);
     assertShape(values, tensor?.dims.map(Number) ?? [0], name);

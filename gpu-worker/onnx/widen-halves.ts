@@ -1,5 +1,6 @@
 // Models in half precision: their constants and types written as float32, which holds every one of their values.
 import { create } from '@bufbuild/protobuf';
+import { GuardError } from '../../shared/errors.ts';
 import { intAttribute, makeAttribute } from './attributes.ts';
 import type { Model } from './model-file.ts';
 import {
@@ -19,6 +20,7 @@ const typeAttributes: ReadonlySet<string> = new Set(['to', 'dtype', 'output_dtyp
  *
  * Weights are the same to the bit. What a half-precision device rounds between layers is not rounded, so that logits differ
  * from such a device's by its rounding. Changes under small noise need those digits, and processors have no other arithmetic.
+ * @throws GuardError `invalid_model` where a constant ends within an element
  */
 export function widenHalves(model: Model): void {
   widenGraph(model.graph);
@@ -54,6 +56,10 @@ function isHalf(type: number): boolean {
 function widened(tensor: TensorProto): TensorProto {
   if (!isHalf(tensor.dataType)) return tensor;
   const { name, dims, rawData, int32Data, docString } = tensor;
+  if (rawData.length % 2 !== 0) {
+    const detail = `constant ${name} has ${rawData.length} bytes, no whole number of elements of 2`;
+    throw new GuardError('invalid_model', detail);
+  }
   // A copy, since the file may hold the elements at any offset. Where there are no raw bytes, 16 bits lie in each int32.
   const bits =
     rawData.length > 0 ? new Uint16Array(new Uint8Array(rawData).buffer) : Uint16Array.from(int32Data);

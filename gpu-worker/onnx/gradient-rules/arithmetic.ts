@@ -50,9 +50,6 @@ const where: GradientRule = (context, node, gradient) => {
 const cast: GradientRule = (_context, node, gradient) =>
   intAttribute(node, 'to', 0) === elementTypes.float ? [gradient] : refuseForm(node, 'it changes the type');
 
-const dropout: GradientRule = (_context, node, gradient) =>
-  (node.input[2] ?? '') === '' ? [gradient] : refuseForm(node, 'it may run in training mode');
-
 /** A function of steps is flat wherever it has a slope. */
 const flat: GradientRule = () => [];
 
@@ -90,7 +87,8 @@ export const arithmeticRules: GradientRules = {
   Identity: (_context, _node, gradient) => [gradient],
   Cast: cast,
   CastLike: (_context, _node, gradient) => [gradient],
-  Dropout: dropout,
+  // In training mode it is refused before.
+  Dropout: (_context, _node, gradient) => [gradient],
   Add: broadcasting((_context, _node, { gradient }) => gradient),
   Sum: broadcasting((_context, _node, { gradient }) => gradient),
   Mean: broadcasting(({ graph }, node, { gradient }) =>

@@ -49,12 +49,12 @@ async function logitsOf(bytes: Uint8Array, values: readonly number[]): Promise<n
   return [...(logits.data as Float32Array)];
 }
 
-/** A constant of small unsigned or signed bytes. */
+/** A constant of bytes. */
 function bytesConstant(
   graph: GraphBuilder,
   shape: number[],
   values: number[],
-  type: 'uint8' | 'int8',
+  type: 'uint8' | 'int8' | 'bool',
 ): string {
   const name = graph.freeName(type);
   const tensor = { name, dims: shape.map(BigInt), dataType: elementTypes[type], int32Data: values };
@@ -296,6 +296,15 @@ describe('models that are refused, with the reason', () => {
       /BatchNormalization \(culprit\) is in training mode/,
     ],
     [
+      'elements dropped at random',
+      () =>
+        smallModel((graph, input) => {
+          const mode = bytesConstant(graph, [], [1], 'bool');
+          return graph.op('Dropout', [input, graph.floats([], [0.5]), mode], {}, 'culprit');
+        }),
+      /Dropout \(culprit\) is in training mode/,
+    ],
+    [
       'logits of integers',
       () => smallModel((graph, input) => graph.op('ArgMax', [input], { axis: 2, keepdims: 0 })),
       /scores has elements of type INT64, not float32/,
@@ -320,6 +329,14 @@ describe('models that are refused, with the reason', () => {
     text.graph.output[0].type!.value.value!.elemType = elementTypes.string;
     const asked = compileModel(saveModel(text), { name: 'm', plan, noiseKey, engine, output: 'label' });
     await expect(asked).rejects.toThrow(/label is a tensor of text/);
+  });
+
+  it('none that says at run time that it does not train', async () => {
+    const bytes = smallModel((graph, input) => {
+      const mode = bytesConstant(graph, [], [0], 'bool');
+      return graph.op('Dropout', [graph.op('Exp', [input]), graph.floats([], [0.5]), mode]);
+    });
+    expect(await slopeError(engine, bytes)).toBeLessThan(2e-3);
   });
 
   it('gradients of a recurrent layer, which compiles', async () => {

@@ -158,4 +158,11 @@ describe('importModel', () => {
     );
     await expect(imported(bytes, { values: { other: 1 } })).rejects.toThrow(/other has a free shape/);
   });
+
+  it('refuses a value for an input that is data', async () => {
+    const bytes = smallModel((graph: GraphBuilder, input) =>
+      graph.op('Add', [input, graph.op('ReduceMean', [graph.input('other', [4096, 4096])], { keepdims: 0 })]),
+    );
+    await expect(imported(bytes, { values: { other: 1 } })).rejects.toThrow(/more than 1048576 elements/);
+  });
 });

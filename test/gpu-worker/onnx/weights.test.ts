@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadModel, saveModel } from '../../../gpu-worker/onnx/model-file.ts';
+import { elementTypes } from '../../../gpu-worker/onnx/schema/messages.ts';
 import { readWeights, writeWeights } from '../../../gpu-worker/onnx/weights.ts';
 import { GuardError } from '../../../shared/errors.ts';
 import { smallModel, weights } from './small-model.ts';
@@ -23,6 +24,21 @@ describe('the weights of a file', () => {
     const changed = writeWeights(model, doubled);
     expect(readWeights(changed).map(({ values }) => values)).toEqual(doubled.map(({ values }) => values));
     expect(writeWeights(changed, own)).toEqual(model);
+  });
+
+  it('of a model in half precision are read and written as float32', () => {
+    const file = loadModel(model);
+    const [, { name }] = readWeights(model);
+    const constant = file.graph.initializer.find((tensor) => tensor.name === name)!;
+    constant.dataType = elementTypes.half;
+    // 1, -2 and the smallest number above 0 (IEEE 754, binary16), little-endian.
+    constant.rawData = Uint8Array.of(0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00);
+    const halves = saveModel(file);
+    expect([...readWeights(halves)[1].values]).toEqual([1, -2, 2 ** -24]);
+    const written = writeWeights(halves, [{ name, values: Float32Array.of(0.1, 0.2, 0.3) }]);
+    expect([...readWeights(written)[1].values]).toEqual([...Float32Array.of(0.1, 0.2, 0.3)]);
+    constant.rawData = constant.rawData.subarray(1);
+    expect(() => readWeights(saveModel(file))).toThrow(/has 5 bytes, no whole number of elements of 2/);
   });
 
   it('are refused in another shape or under an unknown name', () => {
