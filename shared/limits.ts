@@ -51,6 +51,10 @@ export const blurSizeMax = 15;
 export const bitDepthMax = 8;
 /** Neurons of a penultimate layer that are read: a Gaussian in an artefact and the whitening of screening have the square of that many numbers. */
 export const activationNeuronsMax = 512;
+/** Neurons of a penultimate layer that screening projects: the projection then adds 16 MB to the compiled graph. */
+export const projectedNeuronsMax = 16_384;
+/** Directions that it projects wider layers onto: the axes of a class take the cube of that, 0.1 seconds where it is 256 and 0.8 where 512. */
+export const projectionDirections = 256;
 /** Stages of a sequential test. */
 export const stagesMax = 8;
 /** Pixels that a trigger's patch or shift may measure: more than the side of any image that is screened here. */
@@ -69,15 +73,19 @@ export const uploadPartBytesMin = 5 * 1024 * 1024;
 export const uploadPartBytesMax = 95 * 1024 * 1024;
 /** Parts of one uploaded file, R2's own limit. */
 export const uploadPartsMax = 10_000;
-/** Examples of one shard; a shard is held in memory whole, several at a time. */
+/** Examples that a gpu-worker extracts in one request, and of the smallest shards of a job. */
 export const shardExamplesMax = 256;
-/** Bytes of one shard, for the same reason. */
+/** Examples of one shard of a large job: each costs calls of R2 and D1 whatever its size. */
+export const largeShardExamplesMax = 1_024;
+/** Bytes of one shard: it is held in memory whole, several at a time. */
 export const shardBytesMax = 8 * 1024 * 1024;
 /** Classes that the report of a screening pictures, though never fewer than are poisoned; and the points of all pictures: a page of a few MB. */
 export const picturesMax = 60;
 export const picturePointsMax = 60_000;
 /** Points of one pictured class: more only cover each other. */
 export const pictureClassPointsMax = 1_000;
+/** Outliers of one class whose rows a report lists: with rounds of under 20 there are some hundred at most, nearly always a few. */
+export const outlierRowsMax = 100;
 /** Silhouette coefficients of one pictured cluster: more than its plot is pixels high. */
 export const pictureSilhouettesMax = 250;
 /** Thumbnails of one poisoned class, and of all. */

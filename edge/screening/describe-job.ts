@@ -4,9 +4,6 @@ import type { StoredJob } from './job-store.ts';
 import type { ScreeningServices } from './screening-services.ts';
 import type { JobCounts } from './shard-store.ts';
 
-/** Shards whose rate stands for those to come. */
-const measuredShards = 16;
-
 /** Describes a job that is not deleted. */
 export async function describeJob(
   job: StoredJob,
@@ -34,20 +31,19 @@ export async function describeJob(
       classes: job.examples === null ? null : counts.classes,
       classes_judged: counts.classesJudged,
     },
-    remaining_seconds: await remainingSeconds(job, { counts, shards }),
+    remaining_seconds: remainingSeconds(job, counts),
     poisoned: job.poisoned === null ? null : [...job.poisoned],
     failure: job.failure,
   };
 }
 
 /** Of extraction alone, which takes nearly all of the time; null before two shards were timed, and when it is over. */
-async function remainingSeconds(
-  { id, state, examples }: StoredJob,
-  { counts, shards }: { counts: JobCounts } & Pick<ScreeningServices, 'shards'>,
-): Promise<number | null> {
+function remainingSeconds(
+  { state, examples }: StoredJob,
+  { examplesExtracted, lastExtracted: last }: JobCounts,
+): number | null {
   if (state === 'deleted' || hasEnded(state) || examples === null) return null;
-  const left = examples - counts.examplesExtracted;
-  const last = await shards.lastExtracted(id, measuredShards);
+  const left = examples - examplesExtracted;
   if (left === 0 || last.length < 2) return null;
   const seconds = (last[0].extractedAt - last[last.length - 1].extractedAt) / 1_000;
   // The first of them was under way before the clock of this measurement began.

@@ -1,23 +1,27 @@
 // The vectors of shards, asked of the gpu-worker and laid down class by class: the third step, and beside the second as it reads.
 import { runnerUpLabels } from '../../shared/clustering/runner-up.ts';
 import { asGuardError } from '../../shared/errors.ts';
+import { shardExamplesMax } from '../../shared/limits.ts';
 import { log } from '../../shared/log.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import { screeningNoise } from '../../shared/noise/screening-plan.ts';
 import { selectRows } from '../../shared/noise/select-rows.ts';
 import { packByteElements } from '../../shared/oip/byte-elements.ts';
 import { writeBlocks } from '../../shared/screening/class-blocks.ts';
-import { readShard } from '../../shared/uploads/shard.ts';
-import type { ExampleBatch } from '../../shared/uploads/upload.ts';
+import type { ExampleBatch, ExamplePixels } from '../../shared/uploads/upload.ts';
 import type { ExtractedVectors, ScreeningCall, ScreeningGraph } from '../clients/screening-extractor.ts';
 import { objectKeys } from './job-objects.ts';
 import { type JobHold, JobLost } from './job-store.ts';
 import { extractionsAtOnce, type StepRange } from './plan-steps.ts';
 import { requireGraph } from './require-graph.ts';
 import type { ScreeningServices } from './screening-services.ts';
+import type { ShardRows } from './shard-rows.ts';
 
-/** Longest that one shard may take; the lease of a run is longer. */
-const shardMs = 120_000;
+/** Longest that one request may take; the lease of a run is longer. */
+const requestMs = 120_000;
+
+/** How long a run that extracts a large shard says nothing. */
+const silenceMs = 10_000;
 
 /** Shards that may fail beside the reading of an upload before all others are left to the third step. */
 const failuresMax = 3;
@@ -29,14 +33,14 @@ const pausesMax = 600;
 /** Extracts the shards of a group that are not extracted yet. */
 export async function extractShards(
   hold: JobHold,
-  { group, services }: { group: StepRange; services: ScreeningServices },
+  { group, rows, services }: { group: StepRange; rows: ShardRows; services: ScreeningServices },
 ): Promise<{ shards: number }> {
-  const { jobs, shards, objects } = services;
+  const { jobs, shards } = services;
   const graph = await requireGraph(hold, jobs);
-  for (const { shard, extractedAt } of await shards.list(hold.job, group)) {
-    if (extractedAt !== null) continue;
-    const batch = readShard(await objects.read(objectKeys.shard(hold.job, shard)));
-    await extractShard(hold, { shard, batch, graph, services });
+  for (const stored of await shards.list(hold.job, group)) {
+    if (stored.extractedAt !== null) continue;
+    const batch = await rows.read(stored);
+    await extractShard(hold, { shard: stored.shard, batch, graph, services });
   }
   return { shards: group.to - group.from };
 }
@@ -49,16 +53,27 @@ interface ShardExtraction {
   readonly services: ScreeningServices;
 }
 
-/** Extracts one shard that is written down already, and marks it. */
+/** Extracts one shard that can be read again, a request after the other, and marks it. */
 async function extractShard(
   hold: JobHold,
   { shard, batch, graph, services }: ShardExtraction,
 ): Promise<void> {
   const { jobs, shards, objects } = services;
-  const { logits, vectors } = await extractBatch(batch, { graph, services });
   const { labels, firstRow } = batch;
-  const runnersUp = runnerUpLabels({ logits, labels, classes: graph.classes });
   const rows = Uint32Array.from(labels, (_, place) => firstRow + place);
+  const runnersUp = new Int32Array(labels.length);
+  const vectors = new Float32Array(labels.length * graph.neurons);
+  let heardAt = Date.now();
+  for (let from = 0; from < labels.length; from += shardExamplesMax) {
+    const part = batchPart(batch, { from, to: from + shardExamplesMax });
+    const extracted = await extractBatch(part, { graph, services });
+    const { logits } = extracted;
+    runnersUp.set(runnerUpLabels({ logits, labels: part.labels, classes: graph.classes }), from);
+    vectors.set(extracted.vectors, from * graph.neurons);
+    if (Date.now() - heardAt < silenceMs) continue;
+    await jobs.keep(hold);
+    heardAt = Date.now();
+  }
   await objects.write(objectKeys.vectors(hold.job, shard), writeBlocks({ labels, rows, runnersUp, vectors }));
   // Between shards a cancelled job is seen.
   await jobs.keep(hold, {}, [shards.markExtracted(hold.job, shard)]);
@@ -110,7 +125,21 @@ export function extractionBeside(
   };
 }
 
-/** Extracts a shard at once; what an example gives does not depend on the others. */
+/** Some of the examples of a batch, as views of it. */
+function batchPart(
+  { firstRow, labels, pixels, files }: ExampleBatch,
+  { from, to }: StepRange,
+): Pick<ExampleBatch, 'firstRow' | 'labels' | 'pixels' | 'files'> {
+  const common = { firstRow: firstRow + from, labels: labels.subarray(from, to) };
+  if (files !== undefined) return { ...common, files: files.slice(from, to) };
+  const size = elementCount(pixels!.shape);
+  return {
+    ...common,
+    pixels: { ...pixels!, data: pixels!.data.subarray(from * size, to * size) } as ExamplePixels,
+  };
+}
+
+/** Extracts a request's examples; what an example gives does not depend on the others. */
 async function extractBatch(
   batch: ExampleBatch,
   { graph, services }: { graph: ScreeningGraph; services: ScreeningServices },
@@ -124,7 +153,7 @@ async function extractBatch(
     ),
   );
   const examples = exampleTensor(batch);
-  const deadlineAt = Date.now() + shardMs;
+  const deadlineAt = Date.now() + requestMs;
   return services.extractor.extract({ graph, examples, firstRow: batch.firstRow, selections, deadlineAt });
 }
 

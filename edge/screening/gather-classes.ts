@@ -1,4 +1,4 @@
-// Fourth step: the vectors of some classes out of all shards, one object a class, and what the classes so far say of the spread.
+// Fourth step: the vectors of some classes out of all shards in one object, and what the classes so far say of the spread.
 import {
   addClass,
   emptyPool,
@@ -6,7 +6,7 @@ import {
   whiteningOf,
 } from '../../shared/clustering/pooled-whitening.ts';
 import { requireExamples } from '../../shared/clustering/screen-class.ts';
-import { blocksRange, gatherBlocks, readBlock } from '../../shared/screening/class-blocks.ts';
+import { blocksRange, gatherBlocks, readBlocks } from '../../shared/screening/class-blocks.ts';
 import { readPool, writePool } from '../../shared/screening/pool-bytes.ts';
 import { objectKeys } from './job-objects.ts';
 import type { JobHold } from './job-store.ts';
@@ -46,12 +46,12 @@ export async function gatherClasses(
     if (first % 64 === 0) await jobs.keep(hold);
   }
   const pool = await poolBefore(job, { group, neurons, services });
-  for (const [label, bytes] of gatherer.blocks()) {
-    const examples = readBlock(bytes, neurons);
+  const bytes = gatherer.bytes();
+  for (const [label, examples] of readBlocks(bytes, wanted, neurons)) {
     requireExamples(examples, { label, classes, neurons });
     addClass(pool, examples.vectors);
-    await objects.write(objectKeys.class(job, label), bytes);
   }
+  await objects.write(objectKeys.gathered(job, group), bytes);
   await objects.write(objectKeys.pool(job, group), writePool(pool));
   if (group === ranges.length - 1) {
     await jobs.keep(hold);

@@ -1,25 +1,29 @@
 // Second step: reads the upload once, front to back, into shards, and has those extracted for which there is room.
 import { requireClasses } from '../../shared/clustering/screen-clusters.ts';
-import { filesOfFormat, type ScreeningRequest } from '../../shared/contracts/screening-job.ts';
-import { shardExamplesMax } from '../../shared/limits.ts';
+import { filesOfFormat } from '../../shared/contracts/screening-job.ts';
 import { sha256Digest } from '../../shared/noise/noise-key.ts';
 import { addCounts, countLabels } from '../../shared/screening/class-blocks.ts';
+import { describeUpload } from '../../shared/uploads/describe-upload.ts';
 import { readUpload } from '../../shared/uploads/read-upload.ts';
-import { writeShard } from '../../shared/uploads/shard.ts';
-import type { UploadOptions, UploadSummary } from '../../shared/uploads/upload.ts';
+import type { UploadSummary } from '../../shared/uploads/upload.ts';
 import type { ScreeningGraph } from '../clients/screening-extractor.ts';
 import { type DigestedSource, digestedSource } from './digested-source.ts';
 import { extractionBeside } from './extract-shards.ts';
 import { objectKeys } from './job-objects.ts';
 import type { JobHold } from './job-store.ts';
+import { planShardExamples } from './plan-steps.ts';
 import { requireGraph, requireJob } from './require-graph.ts';
 import type { ScreeningServices } from './screening-services.ts';
+import { type ShardRows, uploadOptions } from './shard-rows.ts';
 
 /**
  * Reads the upload. What an earlier try wrote is read over and not written again.
  * @throws GuardError `invalid_dataset` or `body_too_large`, naming the place
  */
-export async function ingestUpload(hold: JobHold, services: ScreeningServices): Promise<{ shards: number }> {
+export async function ingestUpload(
+  hold: JobHold,
+  { rows, services }: { rows: ShardRows; services: ScreeningServices },
+): Promise<{ shards: number }> {
   const { jobs, shards, objects } = services;
   const { job } = hold;
   const { request, examples: knownExamples } = await requireJob(hold, jobs);
@@ -33,7 +37,9 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
     }),
   );
   const firstRow = written.reduce((sum, { examples }) => sum + examples, 0);
-  const batches = readUpload(files, uploadOptions(request, { graph, firstRow }));
+  const reading = uploadOptions(request, graph);
+  const batch = planShardExamples(await describeUpload(files, reading));
+  const batches = readUpload(files, { ...reading, batch, firstRow });
   const beside = extractionBeside(hold, { graph, services });
   let shard = written.length;
   try {
@@ -43,7 +49,7 @@ export async function ingestUpload(hold: JobHold, services: ScreeningServices): 
         await keepWhole(hold, { summary: value, graph, digest: await datasetDigest(files), services });
         return { shards: shard };
       }
-      await objects.write(objectKeys.shard(job, shard), writeShard(value));
+      await rows.keep(shard, value);
       const read = { shard, examples: value.labels.length, labels: countLabels(value.labels) };
       await jobs.keep(hold, {}, [shards.put(job, read)]);
       await beside.offer(shard, value);
@@ -76,24 +82,6 @@ async function keepWhole(
     stage: 'extract',
     ...(summary.classNames === undefined ? {} : { classNames: summary.classNames }),
   });
-}
-
-function uploadOptions(
-  { format, options }: ScreeningRequest,
-  { graph, firstRow }: { graph: ScreeningGraph; firstRow: number },
-): UploadOptions {
-  const { layout, arrays, pixel_range: pixelRange, cifar_classes: cifarClasses } = options;
-  return {
-    format,
-    batch: shardExamplesMax,
-    classes: graph.classes,
-    shape: graph.inputShape,
-    firstRow,
-    ...(layout === undefined ? {} : { layout }),
-    ...(arrays === undefined ? {} : { arrays }),
-    ...(pixelRange === undefined ? {} : { pixelRange }),
-    ...(cifarClasses === undefined ? {} : { cifarClasses }),
-  };
 }
 
 /** Of one file the digest of its bytes; of several that of their names and digests. */

@@ -9,11 +9,13 @@ export const objectKeys = {
   upload: (job: string, file: string) => `screenings/${job}/upload/${file}`,
   shard: (job: string, shard: number) => `screenings/${job}/shards/${padded(shard)}`,
   vectors: (job: string, shard: number) => `screenings/${job}/vectors/${padded(shard)}`,
-  class: (job: string, label: number) => `screenings/${job}/classes/${padded(label)}`,
+  /** Vectors of the classes of a group of gathering, one class behind the other. */
+  gathered: (job: string, group: number) => `screenings/${job}/gathered/${padded(group)}`,
   /** Sums of the covariance over the classes of the first so many groups. */
   pool: (job: string, group: number) => `screenings/${job}/pool/${padded(group)}`,
   whitening: (job: string) => `screenings/${job}/whitening`,
-  verdict: (job: string, label: number) => `screenings/${job}/verdicts/${padded(label)}`,
+  /** Verdicts and pictures of the classes of a group of judging. */
+  verdicts: (job: string, group: number) => `screenings/${job}/verdicts/${padded(group)}`,
   report: (job: string, kind: 'json' | 'csv' | 'html') => `screenings/${job}/report.${kind}`,
 } as const;
 

@@ -13,6 +13,7 @@ import { notifyEnd } from './notify-end.ts';
 import { extractionsAtOnce, planClassGroups, planShardGroups } from './plan-steps.ts';
 import type { ScreeningServices } from './screening-services.ts';
 import { settleGraph } from './settle-graph.ts';
+import { shardRows } from './shard-rows.ts';
 import { removeRemains } from './take-over.ts';
 
 /** A step is tried six times over about a minute; one try may take ten minutes. */
@@ -62,13 +63,14 @@ async function runSteps(
   hold: JobHold,
   { runStep, services }: { runStep: RunStep; services: ScreeningServices },
 ): Promise<void> {
+  const rows = shardRows(hold, services);
   const settled = await runStep('settle graph', () => settleGraph(hold, services));
   if (settled === undefined) return;
-  const read = await runStep('ingest', () => ingestUpload(hold, services));
+  const read = await runStep('ingest', () => ingestUpload(hold, { rows, services }));
   if (read === undefined) return;
   const shardGroups = planShardGroups(read.shards);
   const extracted = await eachAtOnce(shardGroups, extractionsAtOnce, (group) =>
-    runStep(`extract ${group.from} to ${group.to - 1}`, () => extractShards(hold, { group, services })),
+    runStep(`extract ${group.from} to ${group.to - 1}`, () => extractShards(hold, { group, rows, services })),
   );
   if (extracted.includes(undefined)) return;
   const groups = await runStep('plan classes', () => planClassGroups(hold, services));
@@ -82,7 +84,7 @@ async function runSteps(
     const judged = await runStep(`judge ${group}`, () => judgeClasses(hold, { group, services }));
     if (judged === undefined) return;
   }
-  await runStep('report', () => composeJobReport(hold, services));
+  await runStep('report', () => composeJobReport(hold, { rows, services }));
 }
 
 /** What a step gives to the Workflow, which keeps it: null cannot be told from nothing on all of its ways. */

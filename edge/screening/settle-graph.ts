@@ -23,6 +23,12 @@ export async function settleGraph(
   if (graph.noiseKeyId !== noiseKey.id) {
     throw new GuardError('conflict', 'the gpu-worker runs with another noise key than the edge');
   }
+  const { pixel_range: pixels } = request.options;
+  const { inputRange: [low, high] = [-Infinity, Infinity] } = graph;
+  if (pixels !== undefined && (pixels[0] < low || pixels[1] > high)) {
+    const detail = `pixel_range is ${pixels[0]} to ${pixels[1]}, ${request.model} reads ${low} to ${high}`;
+    throw new GuardError('conflict', detail);
+  }
   await jobs.keep(hold, { graph });
   return { mode: graph.mode };
 }

@@ -71,19 +71,26 @@ export function blocksRange(
   return { offset: before * size, length: examplesOf(wanted) * size, counts: wanted };
 }
 
-/** Reads the one block of a class. */
-export function readBlock(bytes: Uint8Array<ArrayBuffer>, neurons: number): ClassExamples {
-  const count = bytes.length / exampleBlockBytes(neurons);
-  assert(Number.isInteger(count), 'a block has whole examples');
-  return blockViews(bytes, { offset: 0, count, neurons });
+/** The classes of some blocks that stand one behind the other, as views of them. */
+export function* readBlocks(
+  bytes: Uint8Array<ArrayBuffer>,
+  counts: LabelCounts,
+  neurons: number,
+): Generator<readonly [label: number, examples: ClassExamples], void, void> {
+  let offset = 0;
+  for (const [label, count] of counts) {
+    yield [label, blockViews(bytes, { offset, count, neurons })];
+    offset += count * exampleBlockBytes(neurons);
+  }
+  assert(offset === bytes.length, 'the blocks are those of the counts');
 }
 
 /** Puts the blocks of several shards together, class by class, in the order in which they are added. */
 export interface BlockGatherer {
-  /** @param bytes of the blocks of `counts`, ascending */
-  add(bytes: Uint8Array<ArrayBuffer>, counts: LabelCounts): void;
-  /** The block of each class. */
-  blocks(): IterableIterator<readonly [label: number, bytes: Uint8Array<ArrayBuffer>]>;
+  /** @param part of the blocks of `counts`, ascending */
+  add(part: Uint8Array<ArrayBuffer>, counts: LabelCounts): void;
+  /** The blocks of all classes, ascending, one behind the other. @throws where an example is missing */
+  bytes(): Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -92,19 +99,22 @@ export interface BlockGatherer {
  */
 export function gatherBlocks(counts: LabelCounts, neurons: number): BlockGatherer {
   const size = exampleBlockBytes(neurons);
+  const bytes = new Uint8Array(counts.reduce((sum, [, count]) => sum + count, 0) * size);
+  let start = 0;
   const classes = new Map(
     counts.map(([label, count]) => {
-      const bytes = new Uint8Array(count * size);
-      return [label, { bytes, filled: 0, block: blockViews(bytes, { offset: 0, count, neurons }) }];
+      const block = blockViews(bytes, { offset: start, count, neurons });
+      start += count * size;
+      return [label, { filled: 0, block }];
     }),
   );
   return {
-    add(bytes, added) {
+    add(part, added) {
       let offset = 0;
       for (const [label, count] of added) {
         const target = classes.get(label);
         assert(target !== undefined, 'there is room for the class');
-        const source = blockViews(bytes, { offset, count, neurons });
+        const source = blockViews(part, { offset, count, neurons });
         target.block.rows.set(source.rows, target.filled);
         target.block.runnersUp.set(source.runnersUp, target.filled);
         target.block.vectors.set(source.vectors, target.filled * neurons);
@@ -112,11 +122,10 @@ export function gatherBlocks(counts: LabelCounts, neurons: number): BlockGathere
         offset += count * size;
       }
     },
-    *blocks() {
-      for (const [label, { bytes, filled, block }] of classes) {
-        assert(filled === block.rows.length, 'every example of a class was added');
-        yield [label, bytes];
-      }
+    bytes() {
+      const isWhole = [...classes.values()].every(({ filled, block }) => filled === block.rows.length);
+      assert(isWhole, 'every example of a class was added');
+      return bytes;
     },
   };
 }

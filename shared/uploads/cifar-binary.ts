@@ -45,7 +45,7 @@ export async function* readCifarBinary(
   let row = 0;
   for (const file of files) {
     for await (const records of recordBatches(file, options, limits)) {
-      const batch = batchOf(records, { row, name: file.name, options, limits });
+      const batch = cifarBatch(records, { row, name: file.name, options, limits });
       countClasses(batch.labels, classCounts);
       row += batch.labels.length;
       checkExamples(row, firstName, limits);
@@ -85,7 +85,8 @@ async function* recordBatches(
   }
 }
 
-function batchOf(
+/** The batch that some whole records are. */
+export function cifarBatch(
   records: Uint8Array,
   { row, name, options, limits }: { row: number; name: string; options: UploadOptions; limits: UploadLimits },
 ): ExampleBatch {

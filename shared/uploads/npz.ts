@@ -42,6 +42,8 @@ interface NpyArray {
   readonly name: string;
   readonly header: NpyHeader;
   readonly entry: ZipEntry;
+  /** Bytes in front of the first element. */
+  readonly headerBytes: number;
 }
 
 /**
@@ -124,7 +126,7 @@ async function openArray(file: UploadFile, entry: ZipEntry, limits: UploadLimits
         `${name} has ${entry.bytes - start} bytes of elements, its shape ${said} says ${bytes}`,
       );
     }
-    return { name, header, entry };
+    return { name, header, entry, headerBytes: start };
   } finally {
     await reader.close();
   }
@@ -132,27 +134,40 @@ async function openArray(file: UploadFile, entry: ZipEntry, limits: UploadLimits
 
 async function readLabels(
   file: UploadFile,
-  { name, header, entry }: NpyArray,
+  array: NpyArray,
   { options, limits }: { options: UploadOptions; limits: UploadLimits },
 ): Promise<Int32Array<ArrayBuffer>> {
+  const { name, header, entry } = array;
   const { datatype } = header;
   if (!isWhole(datatype)) throw invalidUpload(`${name} holds ${datatype}; labels are whole numbers`);
-  const count = elementCount(header.shape);
   const reader = new ByteReader(zipEntryBytes(file, entry, limits));
   try {
     await readNpyHeader(reader, name);
-    const bytes = new Uint8Array(count * elementArrays[datatype].BYTES_PER_ELEMENT);
+    const bytes = new Uint8Array(elementCount(header.shape) * elementArrays[datatype].BYTES_PER_ELEMENT);
     await reader.fill(bytes);
     await reader.atEnd();
-    const values = new elementArrays[datatype](bytes.buffer);
-    const labels = new Int32Array(count);
-    for (let row = 0; row < count; row++) {
-      labels[row] = checkLabel(values[row], { row, name, options, limits });
-    }
-    return labels;
+    return npzLabels(bytes, array, { firstRow: 0, options, limits });
   } finally {
     await reader.close();
   }
+}
+
+/**
+ * The labels that some elements of their array are.
+ * @param bytes of whole elements, from the beginning of their buffer on
+ * @throws GuardError where one is no label
+ */
+export function npzLabels(
+  bytes: Uint8Array<ArrayBuffer>,
+  { name, header }: Pick<NpyArray, 'name' | 'header'>,
+  { firstRow, options, limits }: { firstRow: number; options: UploadOptions; limits: UploadLimits },
+): Int32Array<ArrayBuffer> {
+  const values = new elementArrays[header.datatype](bytes.buffer);
+  const labels = new Int32Array(values.length);
+  for (let place = 0; place < values.length; place++) {
+    labels[place] = checkLabel(values[place], { row: firstRow + place, name, options, limits });
+  }
+  return labels;
 }
 
 function isWhole(datatype: Datatype): boolean {

@@ -69,7 +69,11 @@ export function channelsFirst<T extends Uint8Array<ArrayBuffer> | Float32Array<A
   return swapped;
 }
 
-function pixelsOf(bytes: Uint8Array<ArrayBuffer>, { shape, datatype, layout }: ImageRows): ExamplePixels {
+/** The images that some bytes of a file are; the bytes begin their buffer. */
+export function pixelsOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  { shape, datatype, layout }: Pick<ImageRows, 'shape' | 'datatype' | 'layout'>,
+): ExamplePixels {
   const swap = layout === 'nhwc' && shape[0] > 1;
   if (datatype === 'UINT8') return { shape, datatype, data: swap ? channelsFirst(bytes, shape) : bytes };
   const floats = new Float32Array(bytes.buffer);

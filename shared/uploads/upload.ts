@@ -66,7 +66,7 @@ export interface UploadOptions {
   readonly layout?: 'nchw' | 'nhwc';
   /** `npz`: names of the arrays; `x` and `y` where absent, or `images` and `labels`. */
   readonly arrays?: { readonly images: string; readonly labels: string };
-  /** `npz` of float32: lowest and highest value of a pixel; [0, 1] where absent. */
+  /** `npz` of float32: lowest and highest value of a pixel; [0, 1] where absent; whoever screens gives the model's own. */
   readonly pixelRange?: readonly [lowest: number, highest: number];
   /** `cifar-binary`: 10 or 100 classes; the latter's records have a coarse label, which is left out, before the fine one. */
   readonly cifarClasses?: 10 | 100;

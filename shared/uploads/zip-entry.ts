@@ -37,8 +37,11 @@ export async function* zipEntryBytes(
     throw invalidUpload(`${name} is damaged: its checksum is not that of its bytes`);
 }
 
-/** Where the content begins, behind the entry's own header. */
-async function contentStart({ source }: UploadFile, entry: ZipEntry, name: string): Promise<number> {
+/**
+ * Where the content begins, behind the entry's own header.
+ * @throws GuardError `invalid_dataset` where that is not what the directory says
+ */
+export async function contentStart({ source }: UploadFile, entry: ZipEntry, name: string): Promise<number> {
   const header = await source.read(entry.offset, localBytes);
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   if (header.length < localBytes || view.getUint32(0, true) !== localSignature) {

@@ -22,6 +22,7 @@ const { client } = startedScreening();
 describe('the report of a job and that of an offline screening', () => {
   it.each<[string, UploadFormat, () => Files | Promise<Files>]>([
     ['IDX', 'idx', () => idx],
+    ['IDX of so many images that a shard is several requests', 'idx', () => digitFiles(4_400)],
     ['gzipped IDX', 'idx', () => ({ images: gzipped(idx.images), labels: gzipped(idx.labels) })],
     ['npz', 'npz', () => ({ [soleFile]: npzFile() })],
     ['a tar of PGM files', 'tar', async () => ({ [soleFile]: await tarOf(pgmFile, 'pgm') })],

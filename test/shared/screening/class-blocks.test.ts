@@ -6,7 +6,7 @@ import {
   countLabels,
   exampleBlockBytes,
   gatherBlocks,
-  readBlock,
+  readBlocks,
   writeBlocks,
 } from '../../../shared/screening/class-blocks.ts';
 
@@ -48,7 +48,7 @@ describe('blocks of vectors', () => {
     expect(blocksRange(countLabels(first.labels), { from: 1, to: 3, neurons }).length).toBe(0);
   });
 
-  it('of several shards become one a class, in the order of the shards', () => {
+  it('of several shards become one a class, in the order of the shards, the classes one behind the other', () => {
     const parts = [first, second];
     const counts = addCounts(parts.map(({ labels }) => countLabels(labels)));
     expect(counts).toEqual([
@@ -62,9 +62,7 @@ describe('blocks of vectors', () => {
       const range = blocksRange(countLabels(part.labels), { from: 3, to: 6, neurons });
       gatherer.add(writeBlocks(part).slice(range.offset, range.offset + range.length), range.counts);
     }
-    const classes = new Map(
-      [...gatherer.blocks()].map(([label, bytes]) => [label, readBlock(bytes, neurons)]),
-    );
+    const classes = new Map(readBlocks(gatherer.bytes(), wanted, neurons));
     expect([...classes.keys()]).toEqual([3, 5]);
     expect([...classes.get(3)!.rows]).toEqual([3, 4, 5]);
     expect([...classes.get(3)!.runnersUp]).toEqual([4, 5, 6]);
@@ -77,7 +75,7 @@ describe('blocks of vectors', () => {
     const gatherer = gatherBlocks([[3, 2]], neurons);
     expect(() => gatherer.add(writeBlocks(first).slice(0, 16), [[0, 1]])).toThrow('room');
     gatherer.add(writeBlocks(first).slice(16, 32), [[3, 1]]);
-    expect(() => [...gatherer.blocks()]).toThrow('every example');
-    expect(() => readBlock(new Uint8Array(17), neurons)).toThrow('whole examples');
+    expect(() => gatherer.bytes()).toThrow('every example');
+    expect(() => [...readBlocks(new Uint8Array(36), [[3, 2]], neurons)]).toThrow('those of the counts');
   });
 });
