@@ -143,9 +143,10 @@ export async function createScreeningServices(config: EdgeConfig): Promise<Scree
   };
 }
 
-function webhookSender({ secrets, hosts, loopback, resolver }: WebhookConfig): WebhookSender {
+function webhookSender({ secrets, hosts, loopback, resolver, retryDelaysMs }: WebhookConfig): WebhookSender {
   const send = (url: string, init: RequestInit) => fetch(url, init);
   return {
+    retryDelaysMs,
     secrets,
     fetch: send,
     policy: { ...(hosts === undefined ? {} : { hosts }), loopback },

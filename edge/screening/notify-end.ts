@@ -26,7 +26,9 @@ export async function notifyEnd(
   });
   const { body, url } = message;
   if (body === null || url === undefined || webhook === undefined) return;
+  const { retryDelaysMs: delaysMs } = webhook;
   const delivery = await deliverWebhook({
+    ...(delaysMs !== undefined && { delaysMs }),
     attempt: (number) =>
       step.do(`webhook attempt ${number}`, bounds, async (): Promise<WebhookAttempt> => {
         if (!(await notices.keep(hold)))

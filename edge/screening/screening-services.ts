@@ -12,6 +12,8 @@ import type { UploadStore } from './upload-store.ts';
 /** How webhooks are sent. */
 export interface WebhookSender extends Pick<AttemptOptions, 'secrets' | 'fetch' | 'lookup'> {
   readonly policy: TargetPolicy;
+  /** Between the attempts; the usual ones where it is not given. */
+  readonly retryDelaysMs: readonly number[] | undefined;
 }
 
 /** Everything that screening jobs need beside themselves. */

@@ -30,6 +30,7 @@ beforeAll(async () => {
     OPERATOR_TOKEN: operatorToken,
     WEBHOOK_SECRETS: secret,
     WEBHOOK_LOOPBACK: 'allow',
+    WEBHOOK_RETRY_SECONDS: '1 2 1',
   };
   edge = await startEdge(screeningEdgeOptions(worker.url, { bindings, onLog: () => undefined }));
 });
@@ -116,6 +117,36 @@ describe('the webhook of a screening', () => {
     expect(await told(cancelled)).toMatchObject({ type: 'screening.cancelled', data: { id: cancelled } });
     expect(receiver.received).toHaveLength(3);
   });
+
+  it('is tried again by a job whose receiver answers 500 twice, with the same id and body and a signature each time', async () => {
+    const answers = [500, 500, 200];
+    const flaky = await startFixtureServer((_request, response) => {
+      response.writeHead(answers.shift() ?? 500).end();
+    });
+    try {
+      const { id } = await client.submit(
+        digitFiles(170, (row) => row % 2),
+        { webhook: `${flaky.url}/screened` },
+      );
+      expect(await client.ended(id)).toMatchObject({ state: 'completed' });
+      await expect.poll(() => flaky.received.length, { timeout: 30_000, interval: 100 }).toBe(3);
+      const events = flaky.received.map(({ headers, body }) => {
+        // Throws where signature or time are wrong.
+        const event = new Webhook(secret).verify(body.toString(), headers as Record<string, string>);
+        return { id: headers['webhook-id'], event: webhookPayloadSchema.parse(event) };
+      });
+      expect(events[0]).toMatchObject({
+        id: `msg_${id}`,
+        event: { type: 'screening.completed', data: { id, examples: 170 } },
+      });
+      expect(events.slice(1)).toEqual([events[0], events[0]]);
+      // What was taken is not sent again: the next delay is a second.
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      expect(flaky.received).toHaveLength(3);
+    } finally {
+      await flaky.die();
+    }
+  }, 90_000);
 
   it('goes to no address inside', async () => {
     for (const webhook of ['http://10.0.0.1/x', 'https://metadata.internal/x', 'ftp://hooks.acme.com/x']) {
