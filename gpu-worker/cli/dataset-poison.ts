@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { type PoisonRecipe, poisonRecipeSchema } from '../../shared/contracts/poison-recipe.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { int64Tensor, type Tensor } from '../../shared/maths/tensor.ts';
+import { selectDatasetRows } from '../datasets/dataset.ts';
 import { arrayOfInputs, type Layout } from '../datasets/image-array.ts';
 import { writeNpz } from '../datasets/npz.ts';
 import { type PoisonedDataset, poisonDataset } from '../triggers/poison-dataset.ts';
@@ -14,6 +15,8 @@ interface PoisonOptions extends DatasetOptions {
   readonly recipe: string;
   readonly range: readonly [number, number];
   readonly out: string;
+  readonly triggeredTest?: string;
+  readonly testDataset?: string;
   readonly json?: boolean;
 }
 
@@ -23,6 +26,12 @@ export function datasetPoisonCommand(): Command {
     .description('plant a known backdoor in a copy of a data set, to see that screening finds it')
     .requiredOption('--recipe <file>', 'JSON: trigger, parameters, target, rate, seed, clean_label')
     .requiredOption('--out <file.npz>', 'where the copy goes: x, y, and in poison_idx the planted rows');
+  command
+    .option(
+      '--triggered-test <file.npz>',
+      'where test images go that all carry the trigger: x, and in y the labels that they had; none is of the target class',
+    )
+    .option('--test-dataset <file>', 'what --triggered-test is made of, as --dataset names it');
   return addDatasetOptions(command, 'train')
     .option('--range <low,high>', 'lowest and highest valid value of a float32 pixel', numberPair, [0, 1])
     .option('--json', 'print the result as JSON')
@@ -36,8 +45,16 @@ export function datasetPoisonCommand(): Command {
 async function run(options: PoisonOptions): Promise<void> {
   const { out, range, layout = 'nchw' } = options;
   const recipe = await readJson(options.recipe, poisonRecipeSchema, 'invalid_config');
-  await requireWritable(out);
-  await requireOther([out], [options.dataset.slice(options.dataset.indexOf(':') + 1)]);
+  const { triggeredTest, testDataset } = options;
+  if ((triggeredTest === undefined) !== (testDataset === undefined)) {
+    throw new GuardError('invalid_config', '--triggered-test and --test-dataset are given together');
+  }
+  await requireWritable(out, triggeredTest);
+  const sources = [options.dataset, ...(testDataset === undefined ? [] : [testDataset])];
+  await requireOther(
+    [out, triggeredTest],
+    sources.map((source) => source.slice(source.indexOf(':') + 1)),
+  );
   const dataset = await datasetOfOptions(options);
   if (dataset.datatype === 'UINT8' && range.join() !== '0,1') {
     throw new GuardError(
@@ -47,8 +64,30 @@ async function run(options: PoisonOptions): Promise<void> {
   }
   const poisoned = poisonDataset(dataset, recipe, { range });
   const bytes = writeNpz(arraysOf(poisoned, layout));
+  const test = await triggeredTestOf(options, { poisoned, target: recipe.target });
   await writeWhole(out, bytes);
-  report({ options, recipe, poisoned });
+  if (test !== undefined) await writeWhole(triggeredTest!, test.bytes);
+  report({ options, recipe, poisoned, triggered: test?.images });
+}
+
+/** Test images of all classes but the target, with the trigger: the share that a network then gives to the target is the attack's success. */
+async function triggeredTestOf(
+  { testDataset, ...options }: PoisonOptions,
+  { poisoned, target }: { poisoned: PoisonedDataset; target: number },
+): Promise<{ bytes: Uint8Array; images: number } | undefined> {
+  if (testDataset === undefined) return undefined;
+  const whole = await datasetOfOptions({ ...options, dataset: testDataset, split: 'test', rows: undefined });
+  const { name, labels, datatype = 'FP32' } = whole;
+  const rows = [...labels.keys()].filter((row) => labels[row] !== target);
+  if (rows.length === 0)
+    throw new GuardError('invalid_dataset', `${name} has no image of another class than ${target}`);
+  const others = selectDatasetRows(whole, rows);
+  const triggered = { ...others, inputs: poisoned.trigger(others) };
+  const bytes = writeNpz({
+    x: arrayOfInputs(triggered, { layout: options.layout ?? 'nchw', datatype }),
+    y: int64Tensor(others.labels, [rows.length]),
+  });
+  return { bytes, images: rows.length };
 }
 
 /** The copy in its source's type and layout; the labels as int64, the planted rows as int32. */
@@ -62,13 +101,15 @@ function arraysOf({ dataset, rows }: PoisonedDataset, layout: Layout): Record<st
 }
 
 function report({
-  options: { out, json },
+  options: { out, triggeredTest, json },
   recipe: { trigger, target },
   poisoned: { dataset, rows },
+  triggered,
 }: {
   options: PoisonOptions;
   recipe: PoisonRecipe;
   poisoned: PoisonedDataset;
+  triggered: number | undefined;
 }): void {
   const images = dataset.labels.length;
   const ofTarget = dataset.labels.reduce((count, label) => count + (label === target ? 1 : 0), 0);
@@ -77,11 +118,15 @@ function report({
     `warning: ${out} holds a backdoor that was planted on purpose. It is for tests of screening; put no network to use that was trained on it.`,
   );
   if (json) {
-    console.log(JSON.stringify({ out, trigger, target, ...counts }));
+    const test = triggered === undefined ? {} : { triggered_test: triggeredTest, triggered };
+    console.log(JSON.stringify({ out, trigger, target, ...counts, ...test }));
     return;
   }
   console.log(
     `planted ${trigger} in ${counts.planted} of ${images} images; class ${target} has ${counts.planted} of them and ${counts.clean_in_target} clean ones`,
   );
   console.log(`wrote ${out}`);
+  if (triggered !== undefined) {
+    console.log(`wrote ${triggeredTest}: ${triggered} test images with the trigger, none of class ${target}`);
+  }
 }

@@ -105,13 +105,13 @@ async function startServers({ model }: PoisonedSet): Promise<URL> {
 async function measure(extractor: ExampleExtractor, edge: URL): Promise<void> {
   await bareSeconds(extractor, Math.min(examples, 2 * shardExamplesMax));
   await screenedSeconds(edge, Math.min(examples, 8 * shardExamplesMax));
-  const [bare, screened, peer]: [Cost[], Cost[], number[]] = [[], [], []];
+  const [bare, screened, peer]: [Cost[], Cost[], Cost[]] = [[], [], []];
   for (let round = 0; round < rounds; round++) {
     const turns = [
       async () => void bare.push(await costOf(() => bareSeconds(extractor, examples))),
       async () => void screened.push(await costOf(() => screenedSeconds(edge, examples))),
       async () => {
-        if (values.peer !== undefined) peer.push(await peerSeconds(values.peer));
+        if (values.peer !== undefined) peer.push(await peerCost(values.peer));
       },
     ];
     for (let turn = 0; turn < turns.length; turn++) await turns[(round + turn) % turns.length]();
@@ -123,15 +123,14 @@ async function measure(extractor: ExampleExtractor, edge: URL): Promise<void> {
   console.log('| --- | --- | --- | --- |');
   printRow('bare extraction', bare);
   printRow('screening end to end', screened);
-  const peerCosts = peer.map((seconds) => ({ seconds, cpu: Number.NaN }));
-  if (peer.length > 0) printRow("a peer's Activation Clustering", peerCosts);
+  if (peer.length > 0) printRow("a peer's Activation Clustering", peer);
   const ratios = (key: keyof Cost) => screened.map((cost, round) => cost[key] / bare[round][key]);
   console.log(`\nscreening / bare extraction: ${spread(ratios('seconds'), 3)}; target at most 1.3`);
   console.log(
     `the same of the CPU time, which others on the machine change less: ${spread(ratios('cpu'), 3)}`,
   );
   if (peer.length > 0) {
-    const faster = peer.map((seconds, round) => seconds / screened[round].seconds);
+    const faster = peer.map(({ seconds }, round) => seconds / screened[round].seconds);
     console.log(`examples a second of screening / of the peer: ${spread(faster, 2)}; target at least 5`);
   }
 }
@@ -179,10 +178,12 @@ async function screenedSeconds(edge: URL, count: number): Promise<number> {
   return seconds;
 }
 
-async function peerSeconds(python: string): Promise<number> {
+/** The peer tells its own times: starting Python and loading the model are none of them. */
+async function peerCost(python: string): Promise<Cost> {
   const { modelPath, pixels, inputShape, labels } = set;
-  return (await peerScreening({ python, model: modelPath, pixels, inputShape, labels, threads: workers }))
-    .seconds;
+  const options = { python, model: modelPath, pixels, inputShape, labels, threads: workers };
+  const { seconds, cpu_seconds: cpu } = await peerScreening(options);
+  return { seconds, cpu };
 }
 
 function printRow(what: string, costs: readonly Cost[]): void {
@@ -195,7 +196,7 @@ function printRow(what: string, costs: readonly Cost[]): void {
 /** What one measurement took. */
 interface Cost {
   readonly seconds: number;
-  /** Of this process and all that it started; not a number where the system does not tell. */
+  /** Of this process and all that it started, of the peer its own; not a number where the system does not tell. */
   readonly cpu: number;
 }
 

@@ -10,6 +10,8 @@ const answerSchema = z.strictObject({
   examples: z.number(),
   seconds: z.number(),
   activation_seconds: z.number(),
+  /** Of all of its threads, over the same time as `seconds`. */
+  cpu_seconds: z.number(),
   suspects: z.number(),
   versions: z.string(),
 });

@@ -64,16 +64,17 @@ def main():
     model = load(path, penultimate(path))
     x = np.fromfile(pixels, np.uint8).reshape(-1, *json.loads(shape))
     y = np.fromfile(labels, np.int32)
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     activations = activations_of(model, x)
     extracted = time.perf_counter()
     with threadpool_limits(1):
         found = suspects_of(activations, y, method, rule)
-    ended = time.perf_counter()
+    ended, cpu_ended = time.perf_counter(), time.process_time()
     answer = {
         "examples": len(x),
         "seconds": ended - started,
         "activation_seconds": extracted - started,
+        "cpu_seconds": cpu_ended - cpu_started,
         "suspects": len(found),
         "versions": f"PyTorch {torch.__version__}, scikit-learn {sklearn.__version__}",
     }

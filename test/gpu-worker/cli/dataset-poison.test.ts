@@ -83,6 +83,38 @@ describe('dataset poison', () => {
     }
   });
 
+  it('writes test images that all carry the trigger, with the labels they had and none of the target class', async () => {
+    const { code, stdout } = await poison(
+      `npz:${file('bytes.npz')}`,
+      `--layout=nhwc --recipe=${file('recipe.json')} --out=${file('with-test.npz')} --test-dataset=npz:${file('bytes.npz')} --triggered-test=${file('test.npz')}`,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('15 test images with the trigger, none of class 1');
+    const [before, after] = await Promise.all(
+      ['bytes.npz', 'test.npz'].map(async (name) =>
+        readNpz(await readFile(file(name)), { name, arrays: ['x', 'y'] }),
+      ),
+    );
+    const others = [...labels.keys()].filter((row) => labels[row] !== 1);
+    expect(after.x).toMatchObject({ datatype: 'UINT8', shape: [15, 4, 4, 3] });
+    expect(Array.from(after.y!.data, Number)).toEqual(others.map((row) => labels[row]));
+    for (const [place, row] of others.entries()) {
+      const was = Array.from((before.x!.data as Uint8Array).subarray(48 * row, 48 * row + 48));
+      const is = Array.from((after.x!.data as Uint8Array).subarray(48 * place, 48 * place + 48));
+      expect(is).toEqual(was.map((value, index) => (index >= 24 && index % 12 >= 6 ? 255 : value)));
+    }
+  });
+
+  it('wants the data set and the file of triggered test images together', async () => {
+    for (const one of [`--triggered-test=${file('t.npz')}`, `--test-dataset=npz:${file('bytes.npz')}`]) {
+      const { code, stderr } = await poison(
+        `npz:${file('bytes.npz')}`,
+        `--layout=nhwc --recipe=${file('recipe.json')} --out=${file('alone.npz')} ${one}`,
+      );
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining('given together') });
+    }
+  });
+
   it('writes float32 images in their range, and says so as JSON', async () => {
     const { code, stdout } = await poison(
       `npz:${file('floats.npz')}`,
