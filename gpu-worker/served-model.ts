@@ -5,6 +5,7 @@ import {
   type ExtractionPlan,
   extractionParameters,
   planBankRows,
+  projectedNeurons,
 } from '../shared/contracts/extraction.ts';
 import type { Parameters } from '../shared/contracts/inference.ts';
 import { screeningVersion } from '../shared/contracts/screening.ts';
@@ -60,12 +61,18 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
   const { compiled, imagesChannelsFirst } = readCompiled(bytes);
   const { model, plan, screening, noise_key_id } = compiled;
   const digest = await planDigest(plan);
+  const projectedFrom = screening === undefined ? undefined : projectedNeurons(plan);
   const parameters = {
     [extractionParameters.modelDigest]: model.digest,
     [extractionParameters.compiledDigest]: await sha256Digest(bytes),
     [extractionParameters.noiseKeyId]: noise_key_id,
     [extractionParameters.planDigest]: digest,
-    ...(screening !== undefined && { [extractionParameters.screening]: screening }),
+    ...(screening !== undefined && {
+      [extractionParameters.screening]: screening,
+      [extractionParameters.inputLow]: plan.input_range[0],
+      [extractionParameters.inputHigh]: plan.input_range[1],
+    }),
+    ...(projectedFrom !== undefined && { [extractionParameters.projectedFrom]: projectedFrom }),
   };
   const loaded = await engine.load(bytes, { ranges: inputRanges(plan) });
   // The graph for screening and those of parts of a plan share their model's name.

@@ -51,10 +51,10 @@ export const blurSizeMax = 15;
 export const bitDepthMax = 8;
 /** Neurons of a penultimate layer that are read: a Gaussian in an artefact and the whitening of screening have the square of that many numbers. */
 export const activationNeuronsMax = 512;
-/** Neurons of a penultimate layer that screening projects: the projection then adds 16 MB to the compiled graph. */
+/** Neurons of a penultimate layer that screening projects: the projection then adds 8 MB to the compiled graph. */
 export const projectedNeuronsMax = 16_384;
-/** Directions that it projects wider layers onto: the axes of a class take the cube of that, 0.1 seconds where it is 256 and 0.8 where 512. */
-export const projectionDirections = 256;
+/** Directions that it projects wider layers onto. With more of them than a class has examples to fill, less poison was found: see docs/results.md. */
+export const projectionDirections = 128;
 /** Stages of a sequential test. */
 export const stagesMax = 8;
 /** Pixels that a trigger's patch or shift may measure: more than the side of any image that is screened here. */

@@ -29,8 +29,13 @@ export const screeningGraphSchema = z.strictObject({
   noiseKeyId: z.string(),
   planDigest: digestSchema,
   inputShape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
+  /** Lowest and highest valid value of the input; of jobs that began before it was asked for there is none. */
+  inputRange: z.tuple([z.number(), z.number()]).optional(),
   classes: z.int().positive(),
+  /** Numbers of a vector. */
   neurons: z.int().positive(),
+  /** Neurons of the layer that they are projections of; absent where they are the layer's own. */
+  projectedFrom: z.int().positive().optional(),
   /** Rows of logits that it gives of an example: of itself, then of its copies. */
   runs: z.int().positive(),
 });
@@ -149,13 +154,20 @@ function graphOf({ name, inputs, outputs, parameters = {} }: ModelMetadata): Scr
     ...identityOf(parameters),
     mode: parameters[extractionParameters.screening],
     inputShape: inputShape as unknown as ImageShape,
+    inputRange: rangeOf(parameters),
     classes,
     neurons,
+    projectedFrom: parameters[extractionParameters.projectedFrom],
     runs,
   });
   if (graph.success) return graph.data;
   const [{ path }] = graph.error.issues;
   throw badReply(`the graph for screening has no usable ${path.join('.')}`);
+}
+
+function rangeOf(parameters: Parameters): [low: unknown, high: unknown] | undefined {
+  const { [extractionParameters.inputLow]: low, [extractionParameters.inputHigh]: high } = parameters;
+  return low === undefined && high === undefined ? undefined : [low, high];
 }
 
 function identityOf(parameters: Parameters) {

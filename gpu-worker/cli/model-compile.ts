@@ -2,7 +2,7 @@
 import { join, parse } from 'node:path';
 import { Command, Option } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
-import { changeColumns } from '../../shared/contracts/extraction.ts';
+import { changeColumns, projectedNeurons } from '../../shared/contracts/extraction.ts';
 import { type ScreeningMode, screeningModes } from '../../shared/contracts/screening.ts';
 import { stagePlan } from '../../shared/detector/sequential-test.ts';
 import { GuardError } from '../../shared/errors.ts';
@@ -122,7 +122,11 @@ async function run(path: string, options: CompileOptions): Promise<void> {
   console.log(`compiled ${model.name}: input [${model.input_shape.join(', ')}], ${model.classes} classes`);
   if (screening !== undefined) {
     const read = changeColumns(plan);
-    console.log(`for screening (${screening}): reads the ${read.length} neurons of ${read[0].tensor}`);
+    const wide = projectedNeurons(plan);
+    const projected = wide === undefined ? '' : `, projected onto ${read.length} directions`;
+    console.log(
+      `for screening (${screening}): reads the ${wide ?? read.length} neurons of ${read[0].tensor}${projected}`,
+    );
   }
   for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
 }

@@ -1,7 +1,7 @@
 // The penultimate activation of a classifier: what its last linear layer reads.
 import type { Tap } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
-import { activationNeuronsMax } from '../../shared/limits.ts';
+import { activationNeuronsMax, projectedNeuronsMax, projectionDirections } from '../../shared/limits.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { GraphBuilder } from './graph.ts';
@@ -13,10 +13,13 @@ import { requireRowwise } from './shape-probe.ts';
 const passedOver = ['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Add', 'LogSoftmax'];
 const linearLayers = ['Gemm', 'MatMul', 'Conv'];
 
-/** A tensor by its name in the file, and its elements without the batch. */
+/** A tensor by its name in the file, and how many numbers are read of it. */
 export interface PenultimateLayer {
   readonly tensor: string;
+  /** Its elements without the batch, or the directions that they are projected onto. */
   readonly neurons: number;
+  /** Its elements where it is projected. */
+  readonly projected_from?: number;
 }
 
 /**
@@ -29,11 +32,16 @@ export async function penultimateTap(
 ): Promise<Extract<Tap, { kind: 'activations' }>> {
   const model = loadModel(modelBytes);
   const prepared = await prepareModel(model, { engine, reserved: [], ...(output && { output }) });
-  return { kind: 'activations', ...penultimateLayer(prepared) };
+  const layer = penultimateLayer(prepared);
+  const { tensor, projected_from: neurons } = layer;
+  if (neurons === undefined) return { kind: 'activations', ...layer };
+  // What is fitted to a guard's neurons was never looked at on projections.
+  const detail = `the penultimate activation ${tensor} has ${neurons} neurons; at most ${activationNeuronsMax} are read`;
+  throw new GuardError('invalid_model', detail);
 }
 
 /**
- * Finds the penultimate activation of a prepared model.
+ * Finds the penultimate activation of a prepared model; one of more than 512 neurons is projected onto 128.
  * @param named a tensor to be read in its place, by its name in the file; the model was prepared for it
  * @throws GuardError `invalid_model` where the logits are not those of a linear layer, or the tensor has too many neurons or
  *   no rows of float32
@@ -51,11 +59,12 @@ export function penultimateLayer(prepared: PreparedModel, named?: string): Penul
   if (datatype !== 'FP32') {
     throw new GuardError('invalid_model', `the penultimate activation ${label} is not float32`);
   }
-  if (neurons > activationNeuronsMax) {
-    const detail = `the penultimate activation ${label} has ${neurons} neurons; at most ${activationNeuronsMax} are read`;
+  if (neurons <= activationNeuronsMax) return { tensor: label, neurons };
+  if (neurons > projectedNeuronsMax) {
+    const detail = `the penultimate activation ${label} has ${neurons} neurons; at most ${projectedNeuronsMax} are read`;
     throw new GuardError('invalid_model', detail);
   }
-  return { tensor: label, neurons };
+  return { tensor: label, neurons: projectionDirections, projected_from: neurons };
 }
 
 function lastLinearInput(graph: GraphBuilder, logits: string): string | undefined {

@@ -9,6 +9,7 @@ import {
   type Tap,
 } from '../../shared/contracts/extraction.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { projectionSigns } from '../../shared/maths/random-projection.ts';
 import { elementCount } from '../../shared/maths/tensor.ts';
 import type { GraphBuilder } from './graph.ts';
 import { reduce } from './reduce.ts';
@@ -66,14 +67,16 @@ function appendTap(
 ): string[] {
   const neurons = elementCount(shape);
   if (tap.kind === 'activations' || tap.kind === 'drifts') {
-    if (tap.neurons !== neurons) {
-      throw new GuardError('invalid_model', `${tap.tensor} has ${neurons} neurons, not ${tap.neurons}`);
+    const { neurons: read, projected_from: planned = read } = tap;
+    if (planned !== neurons) {
+      throw new GuardError('invalid_model', `${tap.tensor} has ${neurons} neurons, not ${planned}`);
     }
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
     const input = graph.op('Slice', [rows, graph.ints([0]), graph.ints([1]), graph.ints([1])]);
-    if (tap.kind === 'activations') return [input];
+    if (tap.kind === 'activations') return [projected(graph, input, tap)];
     const copied = graph.op('Slice', [rows, graph.ints([1]), graph.ints([copies + 1]), graph.ints([1])]);
-    return [graph.op('Sub', [reduce(graph, 'Mean', copied, { axes: [1], keep: true }), input])];
+    const drift = graph.op('Sub', [reduce(graph, 'Mean', copied, { axes: [1], keep: true }), input]);
+    return [projected(graph, drift, tap)];
   }
   if (tap.kind === 'layer') {
     const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, neurons])]);
@@ -92,6 +95,17 @@ function appendTap(
   const { differences } = changesOf(graph, picked);
   const positions = reduce(graph, 'Mean', differences, { axes: [3], keep: false });
   return [reduce(graph, 'Mean', positions, { axes: [1], keep: true })];
+}
+
+/** Numbers [R, 1, neurons] as they are, or fewer where the tap says so. */
+function projected(
+  graph: GraphBuilder,
+  values: string,
+  { neurons, projected_from: inputs }: Extract<Tap, { kind: 'activations' | 'drifts' }>,
+): string {
+  if (inputs === undefined) return values;
+  const signs = projectionSigns({ inputs, outputs: neurons });
+  return graph.op('MatMul', [values, graph.floats([inputs, neurons], signs)]);
 }
 
 /** Changes, drifts and bases of all units under one copy, each [R, 1, units]. */

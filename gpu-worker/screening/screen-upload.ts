@@ -6,7 +6,8 @@ import {
   classSourceOfRows,
   screenClusters,
 } from '../../shared/clustering/screen-clusters.ts';
-import type { Screening } from '../../shared/contracts/screening.ts';
+import { projectedNeurons } from '../../shared/contracts/extraction.ts';
+import { outlierRowsOf, type Screening } from '../../shared/contracts/screening.ts';
 import type { ScreeningReport, Thumbnail } from '../../shared/contracts/screening-report.ts';
 import { shardExamplesMax } from '../../shared/limits.ts';
 import { concatenateFloats, elementCount } from '../../shared/maths/tensor.ts';
@@ -69,6 +70,7 @@ export async function screenUpload(options: ScreenUploadOptions): Promise<Screen
     },
   });
   const { model, screening: mode = 'nccr' } = compiled;
+  const projectedFrom = projectedNeurons(compiled.plan);
   const pictures = chosenPictures(gallery);
   const report = composeReport({
     dataset: {
@@ -79,6 +81,7 @@ export async function screenUpload(options: ScreenUploadOptions): Promise<Screen
     },
     model: { name: model.name, digest: model.digest, compiled_digest: compiledDigest },
     mode,
+    ...(projectedFrom !== undefined && { projection: { from: projectedFrom, to: extractor.neurons } }),
     versions: { 'nccr-guard': packageJson.version },
     screening,
     pictures,
@@ -159,13 +162,14 @@ async function shownExamples(
   const suspects = suspectRows(screening);
   const thumbnails: Thumbnail[] = [];
   const names: { row: number; name: string }[] = [];
-  if (suspects.size === 0) return { thumbnails };
+  const named = new Set([...suspects, ...screening.verdicts.flatMap(outlierRowsOf)]);
+  if (named.size === 0) return { thumbnails };
   const inputRange = extractor.compiled.plan.input_range;
   for await (const batch of readUpload(source.files, readOptions(options))) {
     for (let place = 0; place < batch.labels.length; place++) {
       const row = batch.firstRow + place;
       const name = batch.names?.[place] ?? batch.files?.[place].name;
-      if (name !== undefined && suspects.has(row)) names.push({ row, name });
+      if (name !== undefined && named.has(row)) names.push({ row, name });
       const image = pictured.has(row) ? thumbnail(row, imageOf(batch, { place, inputRange })) : undefined;
       if (image !== undefined) thumbnails.push(image);
     }

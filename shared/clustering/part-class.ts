@@ -17,8 +17,8 @@ export interface PartedClass {
   readonly clusters: Uint8Array;
   /** [2], outliers among them. */
   readonly sizes: Uint32Array;
-  /** Examples that were set aside. */
-  readonly outliers: number;
+  /** Places of the examples that were set aside, ascending. */
+  readonly outliers: Uint32Array;
   /** Ashman's D, without the outliers. */
   readonly separation: number;
   /** [count], 0 at the centroid of cluster 0 and 1 at that of cluster 1. */
@@ -105,12 +105,15 @@ function describeParts({
   const separation = clusterSeparation(rowsOf(positions, 1, kept), partition.clusters);
   const parts = { points, components, positions, separation };
   if (kept === undefined) {
-    return { ...parts, clusters: partition.clusters, sizes: partition.sizes, outliers: 0 };
+    return { ...parts, clusters: partition.clusters, sizes: partition.sizes, outliers: new Uint32Array(0) };
   }
   // The border between two clusters lies halfway between their centroids.
   const clusters = Uint8Array.from(positions, (position) => (position > 0.5 ? 1 : 0));
   const ones = clusters.reduce((sum, cluster) => sum + cluster, 0);
-  return { ...parts, clusters, sizes: Uint32Array.of(count - ones, ones), outliers: count - kept.length };
+  const isKept = new Uint8Array(count);
+  for (const place of kept) isKept[place] = 1;
+  const outliers = Uint32Array.from(isKept.keys()).filter((place) => isKept[place] === 0);
+  return { ...parts, clusters, sizes: Uint32Array.of(count - ones, ones), outliers };
 }
 
 /** The rows that are kept, copied only where some are not. */

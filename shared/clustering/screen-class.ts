@@ -2,6 +2,7 @@
 import { assertShape } from '../assert.ts';
 import type { ClassVerdict, ScreeningRule } from '../contracts/screening.ts';
 import { GuardError } from '../errors.ts';
+import { outlierRowsMax } from '../limits.ts';
 import { type PartedClass, partClass, partFirstComponent } from './part-class.ts';
 import { requireLabel, requireRunnersUp, runnerUpEntropies } from './runner-up.ts';
 import { type Silhouette, silhouette } from './silhouette.ts';
@@ -95,7 +96,8 @@ export function screenClass(examples: ClassExamples, options: ScreenClassOptions
   const judged = {
     label,
     examples: count,
-    outliers,
+    outliers: outliers.length,
+    ...(outliers.length > 0 && { outlier_rows: rowsAt(rows, outliers.subarray(0, outlierRowsMax)) }),
     separation: whole.separation,
     first_separation: first.separation,
     evidence,
@@ -173,6 +175,10 @@ export function poisonCluster({
   if (tells && gap >= rule.direction_share_min) return { poison_cluster: higher, direction: 'strong' };
   const smaller = sizes[1] < sizes[0] ? 1 : 0;
   return { poison_cluster: sizes[0] === sizes[1] ? higher : smaller, direction: 'weak' };
+}
+
+function rowsAt(rows: Uint32Array, places: Uint32Array): number[] {
+  return Array.from(places, (place) => rows[place]);
 }
 
 function suspectsOf({

@@ -1,6 +1,6 @@
 // The plan of one compiled model, and the call that extracts logits and changes from it.
 import { z } from 'zod';
-import { activationNeuronsMax, bankRowsMax, copiesMax, tapUnitsMax } from '../limits.ts';
+import { activationNeuronsMax, bankRowsMax, copiesMax, projectedNeuronsMax, tapUnitsMax } from '../limits.ts';
 import { screeningModes } from './screening.ts';
 import { type Transform, transformSchema } from './transform.ts';
 
@@ -18,6 +18,15 @@ export const noiseSegmentSchema = z.strictObject({
   rows: z.int().min(1).max(bankRowsMax),
   copies: z.int().min(1).max(copiesMax),
 });
+
+/**
+ * Neurons of a tensor that is too wide to be read as it is: `projectionSigns` make `neurons` directions of them. It is left out of
+ * plans that read a tensor as it is.
+ */
+const projectedFromSchema = z
+  .int()
+  .min(activationNeuronsMax + 1)
+  .max(projectedNeuronsMax);
 
 /** What is read from one tensor of the protected model: see `changeColumns`. */
 export const tapSchema = z.discriminatedUnion('kind', [
@@ -46,12 +55,14 @@ export const tapSchema = z.discriminatedUnion('kind', [
     kind: z.literal('activations'),
     tensor: z.string().min(1),
     neurons: z.int().min(1).max(activationNeuronsMax),
+    projected_from: projectedFromSchema.optional(),
   }),
   /** The signed change of every neuron, averaged over all copies: what screening clusters. */
   z.strictObject({
     kind: z.literal('drifts'),
     tensor: z.string().min(1),
     neurons: z.int().min(1).max(activationNeuronsMax),
+    projected_from: projectedFromSchema.optional(),
   }),
 ]);
 
@@ -150,6 +161,11 @@ export const extractionParameters = {
   /** Of a model's metadata alone: which engine runs it and how far it is from the processor, where it is not the processor. */
   engine: 'guard_engine',
   selfCheckError: 'guard_self_check_error',
+  /** Lowest and highest valid value of the input, of such a version. */
+  inputLow: 'guard_input_low',
+  inputHigh: 'guard_input_high',
+  /** Neurons whose projection such a version gives; left out where it gives them as they are. */
+  projectedFrom: 'guard_projected_from',
 } as const;
 
 /** The part of a plan that says which copies it makes. */
@@ -237,6 +253,12 @@ export function tapColumns(tap: Tap): ChangeColumn[] {
       );
     }
   }
+}
+
+/** How many neurons a plan of screening projects onto fewer; undefined where it reads them as they are. */
+export function projectedNeurons({ taps }: { readonly taps: readonly Tap[] }): number | undefined {
+  const [tap] = taps;
+  return tap !== undefined && 'projected_from' in tap ? tap.projected_from : undefined;
 }
 
 /** Number of units that a plan's taps of units read in all. */

@@ -9,7 +9,7 @@ import {
   thumbnailBytesMax,
 } from '../limits.ts';
 import { digestSchema } from './extraction.ts';
-import { screeningModes, screeningSchema } from './screening.ts';
+import { outlierRowsOf, screeningModes, screeningSchema } from './screening.ts';
 
 const nameSchema = z.string().min(1).max(nameCharactersMax);
 const countSchema = z.int().min(0);
@@ -81,6 +81,8 @@ export const screeningReportSchema = z
       compiled_digest: digestSchema.optional(),
     }),
     mode: z.enum(screeningModes),
+    /** Where the penultimate layer is too wide: its neurons, and onto how many directions they were projected. */
+    projection: z.strictObject({ from: z.int().positive(), to: z.int().positive() }).optional(),
     /** Left out where the same input has to give the same bytes. */
     times: z.strictObject({ started_at: z.iso.datetime(), finished_at: z.iso.datetime() }).optional(),
     /** Of the programs that took part, by name. */
@@ -90,7 +92,7 @@ export const screeningReportSchema = z
     pictures: z.array(classPictureSchema),
     /** Of the likeliest suspects of each class, and of its ordinary rows. */
     thumbnails: z.array(thumbnailSchema),
-    /** Names of the suspects' files, and of others that are shown, by ascending row; where the examples came as files. */
+    /** Names of the files of suspects, outliers and others that are shown, by ascending row; where the examples came as files. */
     suspect_files: z
       .array(z.strictObject({ row: countSchema, name: z.string().min(1).max(suspectNameCharactersMax) }))
       .optional(),
@@ -111,9 +113,10 @@ export const screeningReportSchema = z
       ),
     );
     const shown = new Set([...suspects, ...pictures.flatMap(({ ordinary_rows }) => ordinary_rows)]);
+    const named = new Set([...shown, ...screening.verdicts.flatMap(outlierRowsOf)]);
     if (!thumbnails.every(({ row }) => shown.has(row))) complain('thumbnails', 'show no suspect');
     if (!isRising(suspect_files.map(({ row }) => row))) complain('suspect_files', 'are not by ascending row');
-    if (!suspect_files.every(({ row }) => shown.has(row))) complain('suspect_files', 'name no suspect');
+    if (!suspect_files.every(({ row }) => named.has(row))) complain('suspect_files', 'name no suspect');
     if ((dataset.class_names ?? []).length > screening.classes) {
       complain('dataset', 'names more classes than the model has');
     }

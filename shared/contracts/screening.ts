@@ -1,5 +1,6 @@
 // Contract of a screening: what was found in the training data, class by class.
 import { z } from 'zod';
+import { outlierRowsMax } from '../limits.ts';
 
 /**
  * What is clustered of an example: `nccr` the signed change of the penultimate activation under noise that destroys the image,
@@ -49,6 +50,8 @@ const judgedClass = {
   examples: z.int().positive(),
   /** Examples that were set aside; they count with the cluster that they are nearer to. */
   outliers: z.int().min(0),
+  /** Their rows in the data set, ascending: the first `outlierRowsMax` of them; left out where there are none. */
+  outlier_rows: z.array(z.int().min(0)).min(1).max(outlierRowsMax).optional(),
   /** Ashman's D of the clusters of all components. */
   separation: z.number().min(0),
   /** Ashman's D of two clusters along the first principal component alone. */
@@ -80,6 +83,11 @@ export const classVerdictSchema = z.discriminatedUnion('verdict', [
     suspects: z.array(suspectSchema).min(1),
   }),
 ]);
+
+/** Rows of a class's outliers, as far as they are listed. */
+export function outlierRowsOf(verdict: ClassVerdict): readonly number[] {
+  return verdict.verdict === 'too_small' ? [] : (verdict.outlier_rows ?? []);
+}
 
 /** The verdict on a data set. */
 export const screeningSchema = z

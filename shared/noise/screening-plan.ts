@@ -38,18 +38,18 @@ export function screeningNoise({ mode, range, inputSize }: ScreeningInput): Nois
  *
  * Deviation: the paper takes the mean of the absolute change over all layers; signed and of the penultimate layer alone it tells
  * poison from clean examples, as a scalar it does not.
- * @param tensor the penultimate activation, and its neurons
+ * @param layer the penultimate activation, its neurons, and how many they were before they were projected
  * @see NCCR, section 6
  */
 export function screeningPlan(
   input: ScreeningInput,
-  { tensor, neurons }: { readonly tensor: string; readonly neurons: number },
+  layer: { readonly tensor: string; readonly neurons: number; readonly projected_from?: number },
 ): ExtractionPlan {
   const plan = { input_range: [...input.range] as [number, number], transforms: [] };
   if (input.mode === 'nccr') {
-    return { ...plan, noise: screeningNoise(input), taps: [{ kind: 'drifts', tensor, neurons }] };
+    return { ...plan, noise: screeningNoise(input), taps: [{ kind: 'drifts', ...layer }] };
   }
   // A plan has a copy by its contract; this one is never made, since the graph runs the input alone.
   const notRun: NoiseSegment = { family: 'uniform', epsilon: destroyingEpsilon, rows: 1, copies: 1 };
-  return { ...plan, noise: [notRun], taps: [{ kind: 'activations', tensor, neurons }], only: [0] };
+  return { ...plan, noise: [notRun], taps: [{ kind: 'activations', ...layer }], only: [0] };
 }

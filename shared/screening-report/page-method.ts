@@ -1,20 +1,24 @@
 // How a screening decides, and what it cannot see, in plain words.
 import { html } from 'hono/html';
 import type { ScreeningReport } from '../contracts/screening-report.ts';
-import { percentText } from '../report/figure-text.ts';
+import { countText, percentText } from '../report/figure-text.ts';
 import type { Markup } from '../report/report-markup.ts';
 
 /** How it was decided. @see docs/screening.md */
-export function methodSection({ mode, screening }: ScreeningReport): Markup {
+export function methodSection({ mode, screening, projection }: ScreeningReport): Markup {
   const { rule } = screening;
   const vectors =
     mode === 'nccr'
       ? 'Each example is run once as it is and three times under noise so strong that nothing of the image is left. Its vector is how far each neuron of the penultimate layer moves on average.'
       : 'Each example is run once. Its vector is the activations of the penultimate layer.';
+  const projected =
+    projection === undefined
+      ? ''
+      : ` The layer has ${countText(projection.from)} neurons: they are projected onto ${projection.to} directions drawn at random, which all but keeps the distances.`;
   return html`<section>
 <h2>How it was decided</h2>
 <ol>
-<li>${vectors}</li>
+<li>${vectors}${projected}</li>
 <li>The vectors are whitened by the spread inside the classes, pooled over all of them, and each class is reduced to at most ten principal components and split into two clusters (k‑means).</li>
 <li><b>Separation</b> is Ashman’s D: how many deviations the two clusters lie apart along the line of their centres.</li>
 <li><b>Entropy</b> is of the class that the model likes second best for each example. The clean examples of a class resemble few others; poison comes from everywhere.</li>

@@ -1,6 +1,6 @@
 // The tables of a screening's page: every class with its figures, and what was screened with what.
 import { html } from 'hono/html';
-import type { ClassVerdict } from '../contracts/screening.ts';
+import { type ClassVerdict, outlierRowsOf } from '../contracts/screening.ts';
 import type { ScreeningReport } from '../contracts/screening-report.ts';
 import { countText } from '../report/figure-text.ts';
 import { figureTable, type Markup } from '../report/report-markup.ts';
@@ -10,6 +10,9 @@ import { capital } from './page-headline.ts';
 
 /** Classes that the table has: more make a page of many MB. */
 const rowsMax = 2_000;
+
+/** Classes whose outliers the page lists. */
+const outlierClassesMax = 200;
 
 /** The table of classes: the poisoned ones first, then by falling evidence, then those that were too small. */
 export function classesSection(report: ScreeningReport): Markup {
@@ -59,6 +62,29 @@ function rankOf({ verdict }: ClassVerdict): number {
 
 function evidenceOf(verdict: ClassVerdict): number {
   return verdict.verdict === 'too_small' ? 0 : verdict.evidence;
+}
+
+/** Examples that were set aside as outliers; undefined where there are none. */
+export function outliersSection(report: ScreeningReport): Markup | undefined {
+  const set = report.screening.verdicts.flatMap((verdict) =>
+    verdict.verdict !== 'too_small' && verdict.outliers > 0 ? [verdict] : [],
+  );
+  if (set.length === 0) return undefined;
+  const left = set.length - outlierClassesMax;
+  const head = html`<tr><th scope="col">class</th><th scope="col">outliers</th><th scope="col" class="word">rows in the data set</th></tr>`;
+  const rowOf = (verdict: (typeof set)[number]) => {
+    const rows = outlierRowsOf(verdict);
+    const more = verdict.outliers - rows.length;
+    const told =
+      rows.length === 0 ? 'not listed' : rows.join(', ') + (more > 0 ? ` and ${countText(more)} more` : '');
+    return html`<tr><th scope="row">${capital(classTitle(report, verdict.label))}</th><td>${countText(verdict.outliers)}</td><td class="word rows">${told}</td></tr>
+`;
+  };
+  return html`<section>
+<h2>Set aside</h2>
+<p>Clusters of fewer than ${report.screening.rule.cluster_examples_min} examples, which lie far from all others of their class. They may be mislabelled, damaged, or poison of a handful: look at them.${left > 0 ? ` Those of ${countText(left)} classes more are in the JSON report.` : ''}</p>
+${figureTable('Outliers', head, set.slice(0, outlierClassesMax).map(rowOf))}
+</section>`;
 }
 
 /** What was screened, with which model, how and when. */

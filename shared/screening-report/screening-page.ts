@@ -6,7 +6,7 @@ import { reportStyle } from '../report/report-style.ts';
 import { headline } from './page-headline.ts';
 import { limitsSection, methodSection } from './page-method.ts';
 import { gallerySection, poisonedSections } from './page-pictures.ts';
-import { classesSection, provenanceSection } from './page-tables.ts';
+import { classesSection, outliersSection, provenanceSection } from './page-tables.ts';
 import { screeningStyle } from './screening-style.ts';
 
 /** What the page may load: nothing but its own style and the images inside it. Whoever serves it sends this as a header too. */
@@ -32,6 +32,7 @@ export async function screeningPage(report: ScreeningReport): Promise<string> {
 ${headline(report)}
 ${poisonedSections(report)}
 ${classesSection(report)}
+${outliersSection(report) ?? ''}
 ${gallerySection(report)}
 ${methodSection(report)}
 ${limitsSection(report)}

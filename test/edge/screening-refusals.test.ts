@@ -101,6 +101,14 @@ describe('a data set', () => {
     ]);
   });
 
+  it('is not screened with a range of pixels that the graph does not read', async () => {
+    const { id } = await client.submit(few, { options: { pixel_range: [-1, 1] } });
+    expect(await client.ended(id)).toMatchObject({
+      state: 'failed',
+      failure: { code: 'conflict', detail: expect.stringMatching(/pixel_range is -1 to 1, .* reads 0 to 1/) },
+    });
+  });
+
   it('is not screened in another mode than the graph that is served', async () => {
     const job = await client.ended((await client.submit(few, { options: { mode: 'activation' } })).id);
     expect(job).toMatchObject({ state: 'failed', failure: { code: 'conflict' } });

@@ -61,7 +61,7 @@ describe('dataset screen of clean digits', () => {
     const report = await reportOf('r.json');
     expect(report).toMatchObject({ mode: 'nccr', screening: { poisoned: [], seed: 1, classes: 10 } });
     expect((await readFile(file('r.csv'), 'utf8')).trim()).toBe(
-      'row,label,class name,score,cluster,direction,file name',
+      'row,label,class name,score,cluster,direction,file name,kind',
     );
     expect(await readFile(file('r.html'), 'utf8')).toMatch(/^<!doctype html>/);
     const kept = readNpz(await readFile(file('kept.npz')), { name: 'kept', arrays: ['x', 'y'] });

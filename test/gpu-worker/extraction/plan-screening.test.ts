@@ -11,6 +11,7 @@ import { tappedModel } from '../../../gpu-worker/onnx/tapped-model.ts';
 import { loadCompiledModel } from '../../../gpu-worker/served-model.ts';
 import type { ScreeningMode } from '../../../shared/contracts/screening.ts';
 import { neuronDrifts } from '../../../shared/maths/nccr.ts';
+import { projectionSigns } from '../../../shared/maths/random-projection.ts';
 import { float32Tensor } from '../../../shared/maths/tensor.ts';
 import { noiseBank } from '../../../shared/noise/noise-bank.ts';
 import { importNoiseKeyHex, type NoiseKey } from '../../../shared/noise/noise-key.ts';
@@ -92,12 +93,31 @@ describe('a graph for screening', () => {
     expectClose(changes!, neuronDrifts(await byHand('fc1')));
   });
 
+  it('projects a layer of more than 512 neurons onto 128 directions, and says so', async () => {
+    // An image of conv2 is [16, 10, 10].
+    const { bytes, compiled: said } = await compiled('nccr', 'conv2');
+    const tap = { kind: 'drifts', tensor: 'conv2', neurons: 128, projected_from: 1_600 };
+    expect(said.plan.taps).toEqual([tap]);
+    const served = await loadCompiledModel(engine, bytes);
+    expect(served.parameters).toMatchObject({ guard_projected_from: 1_600 });
+    const { changes } = await extract(served.loaded, { x, inputShape, selections: [{ rows, signs }] });
+    await served.loaded.release();
+    const drifts = neuronDrifts(await byHand('conv2'));
+    const matrix = projectionSigns({ inputs: 1_600, outputs: 128 });
+    const expected = Array.from({ length: 128 }, (_, column) =>
+      drifts.reduce((sum, drift, row) => sum + drift * matrix[row * 128 + column], 0),
+    );
+    expectClose(changes!, expected);
+  });
+
   it('says in its file what it is for, and is served as the version screening', async () => {
     const { bytes } = await compiled('nccr');
     expect(readCompiledModel(bytes).screening).toBe('nccr');
     const served = await loadCompiledModel(engine, bytes);
     expect(served).toMatchObject({ name: 'digits', version: 'screening' });
     expect(served.parameters).toMatchObject({ guard_screening: 'nccr', guard_noise_key_id: noiseKey.id });
+    expect(served.parameters).toMatchObject({ guard_input_low: 0, guard_input_high: 1 });
+    expect(served.parameters).not.toHaveProperty('guard_projected_from');
     await served.loaded.release();
   });
 });
@@ -126,10 +146,10 @@ describe('a model is refused for screening', () => {
 
   it('whose layer has more neurons than are read', async () => {
     const wide = smallModel((graph, input) => {
-      const hidden = graph.op('MatMul', [input, weights(graph, [8, 513])]);
-      return graph.op('MatMul', [graph.op('Relu', [hidden]), weights(graph, [513, 3])]);
+      const hidden = graph.op('MatMul', [input, weights(graph, [8, 16_385])]);
+      return graph.op('MatMul', [graph.op('Relu', [hidden]), weights(graph, [16_385, 3])]);
     }, vector);
-    await expect(plan(wide)).rejects.toThrow(/has 513 neurons; at most 512 are read/);
+    await expect(plan(wide)).rejects.toThrow(/has 16385 neurons; at most 16384 are read/);
   });
 
   it('where the layer that is named is not there', async () => {

@@ -29,13 +29,15 @@ const smaller = ({ sizes }: PartedClass) => Math.min(...sizes);
 describe('partClass', () => {
   it('sets nothing aside where both clusters are large', () => {
     const parted = partClass(classWith({ poison: 0.1, outliers: 0 }).vectors, { ...options, whitening });
-    expect(parted.outliers).toBe(0);
+    expect(parted.outliers).toHaveLength(0);
     expect(smaller(parted)).toBe(60);
   });
 
   it.each([1, 5, 19])('finds the two clusters behind %i outliers', (outliers) => {
     const parted = partClass(classWith({ poison: 0.1, outliers }).vectors, { ...options, whitening });
-    expect(parted.outliers).toBe(outliers);
+    expect([...parted.outliers]).toEqual(
+      Array.from({ length: outliers }, (_, index) => 600 - outliers + index),
+    );
     // Sixty are poison; an outlier may fall on either side.
     const first = parted.clusters[0];
     expect(parted.clusters.subarray(0, 60).every((cluster) => cluster === first)).toBe(true);
@@ -48,7 +50,7 @@ describe('partClass', () => {
     const { vectors } = classWith({ poison: 0, outliers: 0 });
     for (let outlier = 0; outlier < 25; outlier++) vectors[outlier * neurons] += 100 * 8 ** outlier;
     const parted = partClass(vectors, { ...options, whitening });
-    expect(parted.outliers).toBe(20);
+    expect(parted.outliers).toHaveLength(20);
     expect(parted.separation).toBeGreaterThan(6.5);
   });
 
@@ -57,7 +59,7 @@ describe('partClass', () => {
     const few = vectors.slice(0, 82 * neurons);
     for (let outlier = 0; outlier < 5; outlier++) few[outlier * neurons] += 1000 * (outlier + 1);
     const parted = partClass(few, { ...options, whitening });
-    expect(82 - parted.outliers).toBeGreaterThanOrEqual(80);
+    expect(82 - parted.outliers.length).toBeGreaterThanOrEqual(80);
   });
 });
 
@@ -79,6 +81,9 @@ describe('screenClass', () => {
     });
     if (verdict.verdict !== 'poisoned') throw new Error('the class is poisoned');
     expect(verdict.outliers).toBe(outliers);
+    // The classes' rows are their places.
+    const far = Array.from({ length: outliers }, (_, index) => 600 - outliers + index);
+    expect(verdict.outlier_rows).toEqual(outliers === 0 ? undefined : far);
     const rows = new Set(verdict.suspects.map(({ row }) => row));
     for (let row = 0; row < 60; row++) expect(rows.has(row)).toBe(true);
     expect(rows.size).toBeLessThanOrEqual(60 + outliers);

@@ -74,17 +74,34 @@ describe('a report', () => {
 describe('the suspects as CSV', () => {
   it('has a header and a line a suspect, the likeliest first, ended as RFC 4180 says', () => {
     const lines = suspectsCsv(report).split('\r\n');
-    expect(lines[0]).toBe('row,label,class name,score,cluster,direction,file name');
+    expect(lines[0]).toBe('row,label,class name,score,cluster,direction,file name,kind');
     const [verdict] = report.screening.verdicts.filter((each) => each.verdict === 'poisoned');
     const [{ row, score }] = verdict.suspects;
     expect(lines[1]).toBe(
-      `${row},1,"one",${score},${verdict.poison_cluster},${verdict.direction},"${row}.png"`,
+      `${row},1,"one",${score},${verdict.poison_cluster},${verdict.direction},"${row}.png",suspect`,
     );
     const suspects = report.screening.verdicts.flatMap((each) =>
       each.verdict === 'poisoned' ? each.suspects : [],
     );
     expect(lines).toHaveLength(suspects.length + 2);
     expect(lines.at(-1)).toBe('');
+  });
+
+  it('lists what was set aside behind the suspects, and says of a suspect that it was', () => {
+    const verdicts = report.screening.verdicts.map((verdict) =>
+      verdict.verdict === 'poisoned' && verdict.label === 1
+        ? { ...verdict, outliers: 2, outlier_rows: [verdict.suspects[0].row, 9_999] }
+        : verdict,
+    );
+    const listed = { ...report, screening: { ...report.screening, verdicts } };
+    const lines = suspectsCsv(listed).split('\r\n');
+    expect(lines[1]).toMatch(/,suspect and outlier$/);
+    expect(lines.filter((line) => line.endsWith('outlier'))).toEqual([lines[1], '9999,1,"one",,,,,outlier']);
+    // The names of their files may stand in the report as those of suspects do.
+    const suspect_files = [...report.suspect_files!, { row: 9_999, name: 'far.png' }];
+    const { format: _, format_version: __, ...parts } = { ...listed, suspect_files };
+    expect(suspectsCsv(composeReport(parts))).toContain('"far.png",outlier\r\n');
+    expect(() => composeReport({ ...parts, screening: report.screening })).toThrow(/name no suspect/);
   });
 
   it.each([
@@ -110,15 +127,17 @@ describe('the suspects as CSV', () => {
     const [{ row }] = report.suspect_files!;
     const { suspect_files: _, ...nameless } = report;
     const guarded = suspectsCsv({ ...nameless, suspect_files: [{ row, name: '=cmd|x' }] });
-    expect(guarded).toContain(`,"'=cmd|x"\r\n`);
+    expect(guarded).toContain(`,"'=cmd|x",suspect\r\n`);
     const dataset = { ...report.dataset, class_names: [] };
-    expect(suspectsCsv({ ...nameless, dataset }).split('\r\n')[1]).toMatch(/^\d+,1,,[\d.]+,[01],\w+,$/);
+    expect(suspectsCsv({ ...nameless, dataset }).split('\r\n')[1]).toMatch(
+      /^\d+,1,,[\d.]+,[01],\w+,,suspect$/,
+    );
   });
 
   it('is the header alone where nothing is poisoned', () => {
     const screening = { ...report.screening, verdicts: [], poisoned: [] };
     expect(suspectsCsv({ ...report, screening })).toBe(
-      'row,label,class name,score,cluster,direction,file name\r\n',
+      'row,label,class name,score,cluster,direction,file name,kind\r\n',
     );
   });
 });

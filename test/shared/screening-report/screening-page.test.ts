@@ -50,13 +50,14 @@ describe('the page of a screening', () => {
     expect(text).toContain('1 class is too small to judge (20 examples)');
   });
 
-  it('tells how many outliers a class has, where it has any', async () => {
-    expect(text).not.toMatch(/\d outliers/);
+  it('tells how many outliers a class has and which, where it has any', async () => {
+    expect(text).not.toMatch(/\d outliers|Set aside/);
     const [first, ...others] = report.screening.verdicts;
     if (first.verdict === 'too_small') throw new Error('the first class is judged');
-    const verdicts = [{ ...first, outliers: 7 }, ...others];
+    const verdicts = [{ ...first, outliers: 7, outlier_rows: [4, 18, 1_900] }, ...others];
     const page = await screeningPage({ ...report, screening: { ...report.screening, verdicts } });
     expect(textOf(page)).toContain('7 outliers');
+    expect(textOf(page)).toMatch(/Set aside .* 7 4, 18, 1900 and 4 more/);
   });
 
   it('says first what is known of the truth, and nothing where nothing is', async () => {
