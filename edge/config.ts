@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { nameSchema } from '../shared/contracts/inference.ts';
 import type { AudioInput } from '../shared/contracts/media.ts';
 import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
-import { webhookSecretsSchema } from '../shared/contracts/webhook.ts';
+import { webhookRetrySecondsSchema, webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
 import {
   type AccessConfig,
@@ -148,17 +148,6 @@ const wordsSchema = z
   .max(4096)
   .transform((text) => text.split(/\s+/).filter((word) => word !== ''));
 
-/** Each wait is two steps of a Workflow, and a day is as long as a receiver may be away. */
-const retrySecondsSchema = z
-  .array(
-    z
-      .string()
-      .regex(/^\d{1,5}$/)
-      .transform(Number)
-      .pipe(z.int().min(1).max(86_400)),
-  )
-  .max(10);
-
 const secretSchema = z.string().min(1).max(4096);
 
 const artefactPublicKeyMessage = 'must be an Ed25519 public key, 32 bytes in base64, or the word none';
@@ -186,7 +175,7 @@ const bindingsSchema = z
     WEBHOOK_HOSTS: wordsSchema.optional(),
     WEBHOOK_LOOPBACK: z.enum(['refuse', 'allow']).default('refuse'),
     WEBHOOK_RESOLVER_URL: serviceUrlSchema.optional(),
-    WEBHOOK_RETRY_SECONDS: wordsSchema.pipe(retrySecondsSchema).optional(),
+    WEBHOOK_RETRY_SECONDS: wordsSchema.pipe(webhookRetrySecondsSchema).optional(),
     WEBHOOK_SECRETS: wordsSchema.pipe(webhookSecretsSchema).optional(),
     GPU_WORKER_TOKEN: secretSchema,
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
@@ -260,7 +249,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
             hosts: values.WEBHOOK_HOSTS,
             loopback: values.WEBHOOK_LOOPBACK === 'allow',
             resolver: values.WEBHOOK_RESOLVER_URL,
-            retryDelaysMs: values.WEBHOOK_RETRY_SECONDS?.map((seconds) => 1_000 * seconds),
+            retryDelaysMs: values.WEBHOOK_RETRY_SECONDS?.map((each) => 1_000 * each),
           },
   };
 }

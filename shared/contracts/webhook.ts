@@ -51,3 +51,12 @@ export const webhookSecretSchema = z
 
 /** One secret, or two while one takes the place of the other: both sign until the older is taken out. */
 export const webhookSecretsSchema = z.array(webhookSecretSchema).min(1).max(2);
+
+const retrySecondsSchema = z
+  .string()
+  .regex(/^\d{1,5}$/)
+  .transform(Number)
+  .pipe(z.int().min(1).max(86_400));
+
+/** Seconds between the attempts, as words: each wait is two steps of a Workflow, and a day is as long as a receiver may be away. */
+export const webhookRetrySecondsSchema = z.array(retrySecondsSchema).max(10);
