@@ -2,12 +2,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { InferenceModel, Tensor as TfTensor } from '@tensorflow/tfjs-core';
+import type { Tensor as TfTensor } from '@tensorflow/tfjs-core';
 import type { SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { GuardError } from '../../shared/errors.ts';
 import type { ModelFiles } from './tfjs-archive.ts';
 import { type GraphNode, type TfjsArtifacts, tfjsArtifacts } from './tfjs-artifacts.ts';
-import type { SavedModel, Tfjs } from './tfjs-runtime.ts';
+import type { SavedModel, SavedTensor, Tfjs } from './tfjs-runtime.ts';
 
 /** A model in memory. */
 export interface TfjsModel {
@@ -126,7 +126,9 @@ async function openSavedModel({ loadSavedModel }: Tfjs, files: ModelFiles): Prom
   } finally {
     await rm(folder, { recursive: true });
   }
-  const { name: inputName, shape: inputShape } = onlyInput(model.inputs as InferenceModel['inputs']);
+  const { name: inputName, shape: inputShape } = onlyInput(
+    model.inputs.map(({ name, shape = [] }) => ({ name, shape: shape.map(extentOf) })),
+  );
   const output = only(
     model.outputs.map(({ name }) => name),
     'output',
@@ -148,11 +150,18 @@ async function openSavedModel({ loadSavedModel }: Tfjs, files: ModelFiles): Prom
   };
 }
 
-function onlyInput(inputs: InferenceModel['inputs'] | readonly SymbolicTensor[]): {
-  name: string;
-  shape: number[];
-} {
-  const input = only<{ readonly name: string; readonly shape?: readonly (number | null)[] }>(inputs, 'input');
+function extentOf(extent: NonNullable<SavedTensor['shape']>[number]): number {
+  return typeof extent === 'number' ? extent : (extent.array[0] ?? -1);
+}
+
+/** An input as the kinds of models describe it. */
+interface DescribedInput {
+  readonly name: string;
+  readonly shape?: readonly (number | null)[] | undefined;
+}
+
+function onlyInput(inputs: readonly DescribedInput[]): { name: string; shape: number[] } {
+  const input = only(inputs, 'input');
   const [, ...shape] = input.shape ?? [];
   if (shape.length === 0 || shape.some((extent) => extent === null || extent < 1)) {
     const detail = `input ${input.name} has the shape [${(input.shape ?? []).join(', ')}]: only its batch may be free`;

@@ -6,10 +6,16 @@ import type * as layers from '@tensorflow/tfjs-layers';
 import { GuardError } from '../../shared/errors.ts';
 import type { TfjsBackend } from './tfjs-packages.ts';
 
+/** An end of a SavedModel. Version 4.22.0 gives the extents as the messages that it read, whose first field is the number. */
+export interface SavedTensor {
+  readonly name: string;
+  readonly shape?: readonly (number | { readonly array: readonly number[] })[];
+}
+
 /** A SavedModel in the native binding; it gives its outputs and nothing between. */
 export interface SavedModel {
-  readonly inputs: readonly core.TensorInfo[] | readonly { name: string; shape?: number[] }[];
-  readonly outputs: readonly { name: string; shape?: number[] }[];
+  readonly inputs: readonly SavedTensor[];
+  readonly outputs: readonly SavedTensor[];
   predict(input: core.Tensor): core.Tensor | core.Tensor[] | core.NamedTensorMap;
   dispose(): void;
 }
@@ -29,10 +35,14 @@ const require = createRequire(import.meta.url);
 
 /**
  * Loads a backend and has it multiply.
+ * @param load gives the native package; `require` where it is not given
  * @throws GuardError `invalid_config` with the reason where it does not load or multiply
  */
-export async function startTfjs(backend: TfjsBackend): Promise<Tfjs> {
-  const tfjs = backend === 'native' ? startNative() : await startPortable(backend);
+export async function startTfjs(
+  backend: TfjsBackend,
+  load: (name: string) => unknown = require,
+): Promise<Tfjs> {
+  const tfjs = backend === 'native' ? startNative(load) : await startPortable(backend);
   const { tidy, tensor2d, matMul } = tfjs.core;
   const [product] = tidy(() => matMul(tensor2d([[1, 2]]), tensor2d([[3], [4]])).dataSync());
   if (product !== 11)
@@ -68,11 +78,11 @@ interface NativeBackend {
   readonly isUsingGpuDevice?: boolean;
 }
 
-function startNative(): Tfjs {
+function startNative(load: (name: string) => unknown): Tfjs {
   const util = require('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
   // Version 4.22.0 calls it, Node 23 took it away; the fix was never released.
   util.isNullOrUndefined ??= (value) => value === null || value === undefined;
-  const tf = requireNative();
+  const tf = loadNative(load);
   const { isUsingGpuDevice } = tf.backend() as unknown as NativeBackend;
   // Where a library of CUDA is missing, TensorFlow runs on the processor without a word.
   const device = isUsingGpuDevice === true ? 'an NVIDIA card' : 'the processor (TensorFlow uses no card)';
@@ -85,9 +95,11 @@ function startNative(): Tfjs {
   };
 }
 
-function requireNative(): typeof core & typeof layers & typeof converter & NativePackage {
+function loadNative(
+  load: (name: string) => unknown,
+): typeof core & typeof layers & typeof converter & NativePackage {
   try {
-    return require('@tensorflow/tfjs-node-gpu') as ReturnType<typeof requireNative>;
+    return load('@tensorflow/tfjs-node-gpu') as ReturnType<typeof loadNative>;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
     throw new GuardError('invalid_config', `@tensorflow/tfjs-node-gpu does not load: ${reason}`, { cause });
