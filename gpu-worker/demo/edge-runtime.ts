@@ -24,6 +24,8 @@ export interface EdgeOptions {
   readonly persistDir?: string | undefined;
   /** Variables and secrets, by the names of edge/config.ts. */
   readonly bindings: Readonly<Record<string, string>>;
+  /** Bindings of the edge behind which an address answers, as a Worker of containers would: `host:port` by their names. */
+  readonly services?: Readonly<Record<string, string>>;
   /** Variables of the detector Worker; by default the edge's own key of artefacts. */
   readonly detectorBindings?: Readonly<Record<string, string>>;
   /** Objects to put into R2 before the first request. */
@@ -95,7 +97,7 @@ function sweepScreenings(miniflare: Miniflare): NodeJS.Timeout {
 }
 
 async function miniflareOptions(
-  { host, port, persistDir, bindings, detectorBindings, frontModule, onLog }: EdgeOptions,
+  { host, port, persistDir, bindings, services = {}, detectorBindings, frontModule, onLog }: EdgeOptions,
   { build, deskToken }: { build: EdgeBuild; deskToken: string },
 ): Promise<Parameters<typeof convertV4MiniflareOptions>[0]> {
   const { edgeDir, detectorDir } = build;
@@ -136,6 +138,7 @@ async function miniflareOptions(
         serviceBindings: {
           DETECTOR: { name: 'detector', entrypoint: 'DetectorWorker' },
           ...neighboursOf(bindings),
+          ...externalServices(services),
         },
         ratelimits: rateLimitsOf(bindings),
         unsafeDirectSockets: [{ host, port }],
@@ -169,6 +172,11 @@ function neighboursOf(bindings: EdgeOptions['bindings']) {
       return [name, { external: { address: `${hostname}:${port || 80}`, http: {} } }];
     }),
   );
+}
+
+function externalServices(services: Readonly<Record<string, string>>) {
+  const external = (address: string) => ({ external: { address, http: {} } });
+  return Object.fromEntries(Object.entries(services).map(([name, address]) => [name, external(address)]));
 }
 
 /** The bindings of the limits that `RATE_LIMITS` says, as wrangler.toml has them. */

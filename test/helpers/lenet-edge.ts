@@ -1,7 +1,8 @@
 // The whole guard with nothing canned: the gpu-worker's own app over compiled LeNet-5, the edge in workerd, an upstream that counts.
 import { type RunningEdge, startEdge } from '../../gpu-worker/demo/edge-runtime.ts';
 import { createOrtEngine } from '../../gpu-worker/engine/ort-engine.ts';
-import { loadCompiledModel, type ServedModel } from '../../gpu-worker/served-model.ts';
+import { loadCompiledModel, loadPlainModel, type ServedModel } from '../../gpu-worker/served-model.ts';
+import { withIdentityOutput } from '../../gpu-worker/triton/identity-output.ts';
 import type { GuardMode } from '../../shared/contracts/verdict.ts';
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts';
 import { apiToken, gpuWorkerToken, noiseKeyHex, upstreamAnswers } from './guarded-edge.ts';
@@ -24,11 +25,19 @@ export interface LenetEdge extends LenetGuard {
 /** Starts it. */
 export async function startLenetEdge({
   mode,
+  server = 'gpu-worker',
   ...options
-}: Omit<LenetGuardOptions, 'noiseKeyHex'> & { readonly mode: GuardMode }): Promise<LenetEdge> {
+}: Omit<LenetGuardOptions, 'noiseKeyHex'> & {
+  readonly mode: GuardMode;
+  /** `triton`: one that echoes no parameters serves the exported graph, behind the binding of the containers. */
+  readonly server?: 'gpu-worker' | 'triton';
+}): Promise<LenetEdge> {
   const engine = await createOrtEngine({ workers: 1 });
   const guard = await lenetGuard(engine, { noiseKeyHex, ...options });
-  const served = await loadCompiledModel(engine, guard.compiled);
+  const isTriton = server === 'triton';
+  const served = isTriton
+    ? await loadPlainModel(engine, guard.name, (await withIdentityOutput(guard.compiled)).bytes)
+    : await loadCompiledModel(engine, guard.compiled);
   const servedParts = await Promise.all(guard.compiledParts.map((bytes) => loadCompiledModel(engine, bytes)));
   const gpuWorker = await startOipServer({
     engine,
@@ -42,7 +51,7 @@ export async function startLenetEdge({
     host: '127.0.0.1',
     port: 0,
     bindings: {
-      GPU_WORKER_URL: gpuWorker.url,
+      ...(isTriton ? {} : { GPU_WORKER_URL: gpuWorker.url }),
       UPSTREAM_URL: upstream.url,
       GUARD_MODELS: JSON.stringify([{ name: guard.name, mode, artefact: key }]),
       GPU_WORKER_TOKEN: gpuWorkerToken,
@@ -52,6 +61,7 @@ export async function startLenetEdge({
       GUARD_TIMEOUT_MS: '5000',
       DETECTOR_CHECK_PERCENT: '100',
     },
+    ...(isTriton ? { services: { GPU_CONTAINER: new URL(gpuWorker.url).host } } : {}),
     artefacts: [{ key, bytes: guard.artefact }],
     onLog: () => undefined,
   });
