@@ -35,4 +35,15 @@ describe('the gpu-worker of an image', () => {
       'shared',
     ]);
   });
+
+  it('gets from the image of TensorFlow.js the packages that the repository names as optional, in the same versions', async () => {
+    const binding = JSON.parse(await readFile(path.join(root, 'gpu-worker/tfjs/package.json'), 'utf8'));
+    const whole = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+    expect(whole.peerDependencies).toMatchObject(binding.dependencies);
+    // The processor's own backend is for machines without a card.
+    const left = Object.keys(whole.peerDependencies).filter(
+      (name) => binding.dependencies[name] === undefined,
+    );
+    expect(left).toEqual(['@tensorflow/tfjs-backend-cpu']);
+  });
 });
