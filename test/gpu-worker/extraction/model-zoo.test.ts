@@ -41,8 +41,18 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-const zoo: [name: string, bytes: () => Uint8Array][] = [
+/** Nets without a kink, whose differences agree to float32's rounding. */
+const smooth: [name: string, bytes: () => Uint8Array][] = [
   ['LeNet', leNet],
+  ['ConvNeXt', convNext],
+  ['ViT of small operators', () => visionTransformer({ opset: 14, batch: 'free', splits: false })],
+  ['ViT of LayerNormalization and Gelu', () => visionTransformer({ opset: 20, batch: 'free', splits: true })],
+  ['ViT, exported for one row', () => visionTransformer({ opset: 17, batch: 'one', splits: true })],
+  ['attentive statistics pooling', attentivePooling],
+];
+
+/** Nets of ReLU and maxima: over any step some unit may cross its kink. */
+const kinked: [name: string, bytes: () => Uint8Array][] = [
   ['AlexNet, with response normalisation', alexNet],
   ['VGG', vgg],
   ['ResNet, exported for one row', resNet],
@@ -50,13 +60,8 @@ const zoo: [name: string, bytes: () => Uint8Array][] = [
   ['squeeze-and-excite with SiLU', seNet],
   ['DenseNet, by concatenation', denseNet],
   ['parallel branches and shuffled groups', branched],
-  ['ConvNeXt', convNext],
-  ['ViT of small operators', () => visionTransformer({ opset: 14, batch: 'free', splits: false })],
-  ['ViT of LayerNormalization and Gelu', () => visionTransformer({ opset: 20, batch: 'free', splits: true })],
-  ['ViT, exported for one row', () => visionTransformer({ opset: 17, batch: 'one', splits: true })],
   ['a one-dimensional audio network', audioNet],
   ['a TDNN with statistics pooling', timeDelayNet],
-  ['attentive statistics pooling', attentivePooling],
 ];
 
 /** Layers of a net where it has activation functions, its logits in any case: by layer, channel and neuron. */
@@ -84,7 +89,7 @@ async function planFor(bytes: Uint8Array): Promise<ExtractionPlan> {
 }
 
 describe('the model zoo', () => {
-  it.each([...zoo, ['an LSTM', recurrentNet] as const])(
+  it.each([...smooth, ...kinked, ['an LSTM', recurrentNet] as const])(
     'compiles to what the definition gives: %s',
     async (_name, make) => {
       const bytes = make();
@@ -93,9 +98,12 @@ describe('the model zoo', () => {
     },
   );
 
-  it.each(zoo)('has the gradients that central differences show: %s', async (_name, make) => {
-    const error = await slopeError(engine, make(), { rows: 1, range: [0.02, 0.98], steps, directions: 4 });
-    expect(error).toBeLessThan(1e-2);
+  it.each([
+    ...smooth.map(([name, make]) => [name, make, 3e-3] as const),
+    ...kinked.map(([name, make]) => [name, make, 3e-2] as const),
+  ])('has the gradients that central differences show: %s', async (_name, make, tolerance) => {
+    const error = await slopeError(engine, make(), { range: [0.02, 0.98], steps, directions: 4 });
+    expect(error).toBeLessThan(tolerance);
   });
 
   it
@@ -113,6 +121,6 @@ describe('the model zoo', () => {
     const range = isSpeech ? ([-0.1, 0.1] as const) : ([0.02, 0.98] as const);
     const ladder = isSpeech ? [3e-5, 1e-5, 5e-6] : steps;
     const error = await slopeError(engine, bytes, { rows: 1, range, steps: ladder, directions: 4 });
-    expect(error).toBeLessThan(isSpeech ? 2e-2 : 1e-2);
+    expect(error).toBeLessThan(3e-2);
   });
 });
