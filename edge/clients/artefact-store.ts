@@ -52,6 +52,8 @@ interface ArtefactFile {
 export interface ArtefactStore {
   /** @throws GuardError `detector_unavailable` where it is missing, cannot be read, is not signed as it must be or fails its own check */
   load(key: string): Promise<LoadedArtefact>;
+  /** One that was loaded before; waiting for it needs no deadline. */
+  loaded(key: string): LoadedArtefact | undefined;
 }
 
 /**
@@ -66,6 +68,7 @@ export async function artefactStore(
   // Values, not promises: a promise of one request must not be awaited by another that outlives it.
   const loaded = new Map<string, LoadedArtefact>();
   return {
+    loaded: (key) => loaded.get(key),
     async load(key) {
       const known = loaded.get(key);
       if (known !== undefined) return known;

@@ -7,7 +7,7 @@ import { problemSchema } from '../../shared/problem-response.ts';
 import type { FetcherBinding } from '../bindings.ts';
 import type { CallOutcome } from './circuit-breaker.ts';
 import type { Attempt } from './neighbour.ts';
-import { readBounded } from './read-bounded.ts';
+import { readMessageBody } from './read-bounded.ts';
 
 /** What the gpu-worker answered. */
 export interface WorkerAnswer {
@@ -69,8 +69,8 @@ export async function tryWorker(
   try {
     const response = await fetcher.fetch(url, { ...init, redirect: 'manual', signal });
     if (response.status !== 200) return await tryStatus(response, { refusals, late });
-    const { headers, body } = response;
-    const read = await readBounded(body, { bytesMax: extractionBytesMax }).catch((cause: unknown) =>
+    const { headers } = response;
+    const read = await readMessageBody(response, { bytesMax: extractionBytesMax }).catch((cause: unknown) =>
       lost('bad_extractor_reply', cause),
     );
     if (read instanceof Uint8Array) return { outcome: 'answered', answer: { bytes: read, headers } };
@@ -102,7 +102,7 @@ async function tryStatus(
 
 /** What the gpu-worker found wrong with an example, in its own words. */
 async function refusal(response: Response, code: ErrorCode): Promise<GuardError> {
-  const bytes = await readBounded(response.body, { bytesMax: refusalBytesMax });
+  const bytes = await readMessageBody(response, { bytesMax: refusalBytesMax });
   const problem = problemSchema.safeParse(parseReply(() => parseJson(bytes ?? new Uint8Array(0))));
   const detail = problem.success ? problem.data.detail : 'an example is refused by the gpu-worker';
   const places = problem.success ? (problem.data.errors ?? []) : [];

@@ -13,8 +13,14 @@ const writerMsMax = 5_000;
 
 /** Counts requests that are left out. */
 export interface ShedCount {
-  /** Counts one; what it gives ends once an entry that it may have to write is written, and never throws. */
-  add(request: JudgedRequest): Promise<void>;
+  /** Counts one. @returns where it is the one to write an entry, what ends once that is written, and never throws */
+  add(request: JudgedRequest): Promise<void> | undefined;
+}
+
+interface Writing {
+  readonly request: JudgedRequest;
+  readonly key: string;
+  readonly tally: Tally;
 }
 
 interface Tally {
@@ -31,8 +37,30 @@ export function countShed(
   }: { readonly now?: () => number; readonly sleep?: (ms: number) => Promise<void> } = {},
 ): ShedCount {
   const tallies = new Map<string, Tally>();
+  const write = async ({ request, key, tally }: Writing) => {
+    await sleep(tallyMs);
+    // One that was taken for dead may come back when another has written for it.
+    if (tallies.get(key) !== tally) return;
+    const { requests } = tally;
+    const { name } = request.model;
+    tallies.delete(key);
+    const { verdict } = shedInShadow(request);
+    const entry = {
+      verdict: { ...verdict, requests },
+      model: name,
+      requestDigest: null,
+      principal: requests === 1 ? request.principal : null,
+    };
+    try {
+      await audit.write(entry);
+    } catch (cause) {
+      metrics.auditFailures.inc();
+      // The line is the entry's only copy.
+      log('error', 'audit.failure', { verdict_id: verdict.id, entry, cause: asGuardError(cause) });
+    }
+  };
   return {
-    async add(request) {
+    add(request) {
       const { name, policyVersion } = request.model;
       metrics.requests.inc({ model: name, mode: 'shadow', verdict: 'not_scored' });
       metrics.failures.inc({ class: 'overload', policy_outcome: 'allowed' });
@@ -40,27 +68,9 @@ export function countShed(
       const tally = tallies.get(key) ?? { requests: 0, writerUntil: 0 };
       tallies.set(key, tally);
       tally.requests++;
-      if (now() < tally.writerUntil) return;
+      if (now() < tally.writerUntil) return undefined;
       tally.writerUntil = now() + writerMsMax;
-      await sleep(tallyMs);
-      // One that was taken for dead may come back when another has written for it.
-      if (tallies.get(key) !== tally) return;
-      const { requests } = tally;
-      tallies.delete(key);
-      const { verdict } = shedInShadow(request);
-      const entry = {
-        verdict: { ...verdict, requests },
-        model: name,
-        requestDigest: null,
-        principal: requests === 1 ? request.principal : null,
-      };
-      try {
-        await audit.write(entry);
-      } catch (cause) {
-        metrics.auditFailures.inc();
-        // The line is the entry's only copy.
-        log('error', 'audit.failure', { verdict_id: verdict.id, entry, cause: asGuardError(cause) });
-      }
+      return write({ request, key, tally });
     },
   };
 }

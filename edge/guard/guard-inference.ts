@@ -93,7 +93,8 @@ export async function guardInference(request: GuardedRequest, context: GuardCont
     const leave = sampled ? services.pending.shadow.admit(body.length) : undefined;
     const forwarded = forward();
     if (sampled && leave === undefined) {
-      waitUntil(services.shed.add(judged));
+      const written = services.shed.add(judged);
+      if (written !== undefined) waitUntil(written);
       return forwarded;
     }
     trail.verdictId = judged.verdictId;

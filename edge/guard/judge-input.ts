@@ -196,8 +196,10 @@ export async function loadDetector(
   if (model.artefactKey === undefined) {
     throw new GuardError('detector_unavailable', 'no detector is configured for this model');
   }
-  const loading = artefacts.load(model.artefactKey);
-  const loaded = await withinDeadline(loading, deadlineAt, 'loading the detector');
+  const { artefactKey } = model;
+  const loaded =
+    artefacts.loaded(artefactKey) ??
+    (await withinDeadline(artefacts.load(artefactKey), deadlineAt, 'loading the detector'));
   const { artefact, digest } = loaded;
   if (artefact.model.name !== model.name) {
     throw new GuardError('detector_unavailable', 'the detector was made for a model of another name');

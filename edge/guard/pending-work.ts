@@ -38,13 +38,21 @@ export function pendingWork(
   const leave = (place: Place) => {
     if (places.delete(place)) bytesPending -= place.bytes;
   };
+  /** Places are in the order of their ends. */
+  const clear = () => {
+    const at = now();
+    for (const place of places) {
+      if (place.endsAt > at) return;
+      leave(place);
+    }
+  };
   const hasRoom = (bytes: number) => places.size < requestsMax && bytesPending + bytes <= bytesMax;
   return {
     get requests() {
       return places.size;
     },
     admit(bytes) {
-      if (!hasRoom(bytes)) for (const place of places) if (place.endsAt <= now()) leave(place);
+      if (!hasRoom(bytes)) clear();
       if (!hasRoom(bytes)) return undefined;
       const place = { bytes, endsAt: now() + lastsMs };
       places.add(place);

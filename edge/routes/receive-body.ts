@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { GuardError } from '../../shared/errors.ts';
 import { bodyBytesMax } from '../../shared/limits.ts';
 import { requireModel } from '../access/principal.ts';
-import { readBounded } from '../clients/read-bounded.ts';
+import { readMessageBody } from '../clients/read-bounded.ts';
 import type { ConfiguredModel, UpstreamProtocol } from '../config.ts';
 import type { GuardedModel } from '../guard/current-policies.ts';
 import type { AppEnv, RouteDependencies } from './app-env.ts';
@@ -73,15 +73,9 @@ export async function receiveBody(context: Context<AppEnv>): Promise<Uint8Array>
   // Made where it is thrown: an error takes its stack with it, which costs as much as reading a small body.
   const tooLarge = () => new GuardError('body_too_large', `the body has more than ${bodyBytesMax} bytes`);
   const { raw } = context.req;
-  const length = raw.headers.get('content-length');
-  const claimed = Number(length ?? 0);
+  const claimed = Number(raw.headers.get('content-length') ?? 0);
   if (claimed > bodyBytesMax + discardedBytesMax) throw tooLarge();
-  const bounds = { bytesMax: bodyBytesMax, discardedBytesMax };
-  // A body of a stated length ends there: HTTP has no other end for it, so that the platform may read it in one go.
-  const reading =
-    length !== null && claimed <= bodyBytesMax
-      ? raw.arrayBuffer().then((buffer) => new Uint8Array(buffer))
-      : readBounded(raw.body, bounds);
+  const reading = readMessageBody(raw, { bytesMax: bodyBytesMax, discardedBytesMax });
   const bytes = await reading.catch((cause: unknown) => {
     throw new GuardError('client_cancelled', 'the body broke off', { cause });
   });
