@@ -117,16 +117,20 @@ async function send(count: number, connections = 4): Promise<Judged[]> {
 }
 
 /** The score of each input; fails where two requests with one input were scored differently. */
-async function scores(judged: readonly Judged[]): Promise<Map<number, number | null>> {
+async function scores(
+  judged: readonly Judged[],
+  known = new Map<number, number>(),
+): Promise<Map<number, number>> {
   const rows = await auditRows(
     { edge },
     judged.map(({ verdictId }) => verdictId),
   );
   const byId = new Map(rows.map(({ id, score }) => [id, score]));
-  const found = new Map<number, number | null>();
+  const found = new Map(known);
   for (const { input, verdictId } of judged) {
-    const score = byId.get(verdictId ?? '') ?? null;
-    expect(found.get(input) ?? score).toBe(score);
+    const score = byId.get(verdictId ?? '') ?? Number.NaN;
+    // Two implementations of the detector, one of float32, may stand in for each other.
+    expect(score).toBeCloseTo(found.get(input) ?? score, 5);
     found.set(input, score);
   }
   return found;
@@ -139,7 +143,6 @@ it('share the load, and one that is killed costs no verdict and changes none', a
   );
   expect(Math.min(...balancer.answered)).toBeGreaterThan(inputs);
   const known = await scores(before);
-  expect([...known.values()].every((score) => score !== null)).toBe(true);
   expect(new Set(known.values()).size).toBeGreaterThan(1);
 
   const sending = send(20 * inputs);
@@ -149,7 +152,7 @@ it('share the load, and one that is killed costs no verdict and changes none', a
   expect(new Set(during.map(({ status, verdict }) => `${status} ${verdict}`))).toEqual(
     new Set(['200 allow']),
   );
-  expect(await scores(during)).toEqual(known);
+  await scores(during, known);
   expect(balancer.well()).toEqual([false, true]);
 }, 90_000);
 
