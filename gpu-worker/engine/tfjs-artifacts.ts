@@ -64,7 +64,7 @@ export function tfjsArtifacts(files: ModelFiles): TfjsArtifacts {
   const weightSpecs = weightsManifest.flatMap(({ weights }) => weights) as io.WeightsManifestEntry[];
   const weightData = joinShards(files, weightsManifest);
   if (Array.isArray(modelTopology.node)) {
-    const nodes = z.array(nodeSchema).parse(modelTopology.node);
+    const nodes = graphNodes(modelTopology.node);
     const signature = rest as Pick<io.ModelArtifacts, 'signature' | 'userDefinedMetadata'>;
     const artifacts = { ...signature, format: 'graph-model', modelTopology, weightSpecs, weightData };
     return { kind: 'graph', artifacts, nodes: new Map(nodes.map((node) => [node.name, node])) };
@@ -72,6 +72,12 @@ export function tfjsArtifacts(files: ModelFiles): TfjsArtifacts {
   if (format === 'graph-model') throw new GuardError('invalid_model', 'model.json has no nodes');
   const artifacts = { modelTopology: withoutSoftmax(modelTopology), weightSpecs, weightData };
   return { kind: 'layers', artifacts };
+}
+
+function graphNodes(node: unknown): GraphNode[] {
+  const nodes = z.array(nodeSchema).safeParse(node);
+  if (nodes.success) return nodes.data;
+  throw new GuardError('invalid_model', `model.json has a node that is none: ${nodes.error.message}`);
 }
 
 /** The shards in the manifest's order, as one. */

@@ -83,7 +83,8 @@ async function openGraph(
   const model = await tfjs.converter.loadGraphModel(tfjs.core.io.fromMemory(artifacts));
   const { name, shape: inputShape } = onlyInput(model.inputs);
   const inputName = nodeName(name);
-  const output = logitsNode(nodes, nodeName(only(model.outputNodes, 'output')));
+  // Of the tensors, not `outputNodes`, which has the names of the signature.
+  const output = logitsNode(nodes, nodeName(only(model.outputs, 'output').name));
   return {
     inputName,
     inputShape,
@@ -91,7 +92,18 @@ async function openGraph(
     run(input, names) {
       const missing = names.find((wanted) => !nodes.has(wanted));
       if (missing !== undefined) throw new GuardError('invalid_model', `the model has no node ${missing}`);
-      return asList(model.execute({ [inputName]: input }, [...names]));
+      // With its number a name is a node's; without, it could be taken for the name that the signature gives to another one.
+      const results: (TfTensor | undefined)[] = [
+        model.execute(
+          { [inputName]: input },
+          names.map((wanted) => `${wanted}:0`),
+        ),
+      ].flat();
+      return names.map((wanted, index) => {
+        const result = results[index];
+        if (result !== undefined) return result;
+        throw new GuardError('invalid_model', `the model does not compute ${wanted}`);
+      });
     },
     dispose: () => model.dispose(),
   };
@@ -100,8 +112,12 @@ async function openGraph(
 /** The node whose softmax the output is, or the output itself. */
 function logitsNode(nodes: ReadonlyMap<string, GraphNode>, output: string): string {
   let node = nodes.get(output);
-  while (node?.op === 'Identity') node = nodes.get(nodeName(node.input[0] ?? ''));
-  return node?.op === 'Softmax' ? nodeName(node.input[0]) : output;
+  // No longer than there are nodes: a graph that is none may go in circles.
+  for (let step = 0; node?.op === 'Identity' && step < nodes.size; step++) {
+    node = nodes.get(nodeName(node.input[0] ?? ''));
+  }
+  const [logits] = node?.input ?? [];
+  return node?.op === 'Softmax' && logits !== undefined ? nodeName(logits) : output;
 }
 
 /** A node's name without the number of its output. */

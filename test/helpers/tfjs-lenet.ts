@@ -180,7 +180,15 @@ export function lenetGraph(): ModelFiles {
     node('probabilities', 'Softmax', ['logits']),
     node('Identity', 'Identity', ['probabilities']),
   ];
-  return modelFiles({ format: 'graph-model', modelTopology: { node: nodes, versions: {} } }, constants);
+  // The output's name is also that of another node, as it is where logits were exported with their softmax.
+  const signature = {
+    inputs: { image: { name: 'input:0', dtype: 'DT_FLOAT', tensorShape: dimensions([-1, 28, 28, 1]) } },
+    outputs: { logits: { name: 'Identity:0', dtype: 'DT_FLOAT', tensorShape: dimensions([-1, 10]) } },
+  };
+  return modelFiles(
+    { format: 'graph-model', signature, modelTopology: { node: nodes, versions: {} } },
+    constants,
+  );
 }
 
 /** A Layers model of one convolution over colour images of 6 x 5, and its weights as [3, 3, 3, 4] and [4]. */

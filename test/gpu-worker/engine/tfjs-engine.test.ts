@@ -256,6 +256,19 @@ describe('what TensorFlow.js refuses', () => {
       { taps: [{ kind: 'layer', tensor: 'conv9' }] },
       /no layer conv9 of one output; it has conv1/,
     ],
+    [
+      'a graph that goes in circles',
+      () =>
+        changed(lenetGraph(), (text) => text.replace('"input":["probabilities"]', '"input":["Identity"]')),
+      {},
+      /does not compute Identity/,
+    ],
+    [
+      'a node without a name',
+      () => changed(lenetGraph(), (text) => text.replace('"name":"flat",', '')),
+      {},
+      /a node that is none/,
+    ],
     ['a tap that is no node', lenetGraph, { taps: [{ kind: 'layer', tensor: 'conv9' }] }, /no node conv9/],
     [
       'a channel that there is not',
