@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { modelMetadataSchema, serverMetadataSchema } from '../../shared/contracts/inference.ts';
 import { checkReadiness } from '../guard/check-readiness.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { forwardMetadata } from './forward-metadata.ts';
 import { answerReadiness } from './health.ts';
 import { problemAnswers } from './problem-answers.ts';
 import { configuredModel, modelPath } from './receive-body.ts';
@@ -28,18 +29,8 @@ export function addMetadataRoutes(app: App, dependencies: RouteDependencies): vo
     return context.json({ name, version, extensions: ['binary_tensor_data', 'nccr_guard'] }, 200);
   });
 
-  const describe = async (context: Context<AppEnv>, name: string, version?: string) => {
-    const path = modelPath(configuredModel(context, models, name), version);
-    return services.upstream.forward({
-      method: 'GET',
-      path,
-      search: '',
-      headers: context.req.raw.headers,
-      body: undefined,
-      requestId: context.get('requestId'),
-      trace: context.get('trace'),
-    });
-  };
+  const describe = async (context: Context<AppEnv>, name: string, version?: string) =>
+    forwardMetadata(context, { services }, modelPath(configuredModel(context, models, name), version));
   const ready = async (context: Context<AppEnv>, name: string, version?: string) => {
     const model = configuredModel(context, models, name);
     const waitUntil = (work: Promise<unknown>) => context.executionCtx.waitUntil(work);

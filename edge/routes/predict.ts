@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import type { ErrorCode } from '../../shared/errors.ts';
 import { problemSchema } from '../../shared/problem-response.ts';
 import type { App, AppEnv, RouteDependencies } from './app-env.ts';
+import { forwardMetadata } from './forward-metadata.ts';
 import { guardRequest } from './guard-request.ts';
 import { guardErrors, problemAnswers } from './problem-answers.ts';
 import { configuredModel, findModel, modelPath } from './receive-body.ts';
@@ -34,22 +35,16 @@ const predictAnswer = z.object({ predictions: z.unknown().optional(), outputs: z
 
 /** Adds the routes of TensorFlow Serving, with and without a version. Others, such as `:classify`, could not be guarded. */
 export function addPredictRoutes(app: App, dependencies: RouteDependencies): void {
-  const { models, services } = dependencies;
+  const { models } = dependencies;
   const predict = async (context: Context<AppEnv>, name: string, version?: string) => {
     const model = await findModel(context, dependencies, name);
     const path = `${modelPath(model, version, protocol)}:predict`;
     return guardRequest(context, dependencies, { model, path });
   };
-  const describe = async (context: Context<AppEnv>, name: string, { version, of = '' }: Described) =>
-    services.upstream.forward({
-      method: 'GET',
-      path: `${modelPath(configuredModel(context, models, name), version, protocol)}${of}`,
-      search: '',
-      headers: context.req.raw.headers,
-      body: undefined,
-      requestId: context.get('requestId'),
-      trace: context.get('trace'),
-    });
+  const describe = async (context: Context<AppEnv>, name: string, { version, of = '' }: Described) => {
+    const path = modelPath(configuredModel(context, models, name), version, protocol);
+    return forwardMetadata(context, dependencies, `${path}${of}`);
+  };
   // A router reads a colon within a segment as part of its name: the pattern of the segment holds the action too.
   const nameOf = (segment: string) => segment.slice(0, -':predict'.length);
   app.post('/v1/models/:action{[^/:]+:predict}', (context) =>

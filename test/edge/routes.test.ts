@@ -81,6 +81,9 @@ describe('metadata', () => {
       const answer = await guarded.call(path);
       expect(answer.status).toBe(200);
       expect(guarded.upstream.received.at(-1)).toMatchObject({ method: 'GET', path });
+      // A page of the upstream's must not run where the dashboard does.
+      expect(answer.headers.get('content-security-policy')).toContain('sandbox');
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
       await answer.arrayBuffer();
     }
   });
