@@ -1,18 +1,23 @@
 // ONNX files: the reader, and what is found in a graph before anything runs it.
 
+import { create } from '@bufbuild/protobuf';
 import { freeBatch } from '../../../gpu-worker/onnx/dynamic-batch.ts';
 import { buildOn, newModel } from '../../../gpu-worker/onnx/graph.ts';
 import { tidyGraph } from '../../../gpu-worker/onnx/graph-order.ts';
 import { layerTensors } from '../../../gpu-worker/onnx/layer-tensors.ts';
 import { logitsTensor, modelInput } from '../../../gpu-worker/onnx/model-ends.ts';
 import { loadModel, saveModel } from '../../../gpu-worker/onnx/model-file.ts';
+import { raiseForGradients } from '../../../gpu-worker/onnx/opset.ts';
+import { refuseOperators } from '../../../gpu-worker/onnx/refused-operators.ts';
+import { TensorProtoSchema } from '../../../gpu-worker/onnx/schema/messages.ts';
 import { readWeights } from '../../../gpu-worker/onnx/weights.ts';
+import { widenHalves } from '../../../gpu-worker/onnx/widen-halves.ts';
 import { type FuzzTarget, mustHold, sameBytes } from '../target.ts';
 
 /** Files of a few nodes. */
 export const onnx: FuzzTarget = {
   name: 'onnx',
-  seeds: () => [convolution(), reshapes(2), reshapes('batch')],
+  seeds: () => [convolution(), reshapes(2), reshapes('batch'), olderNodes()],
   dictionary: [
     'Conv',
     'Relu',
@@ -59,6 +64,11 @@ export const onnx: FuzzTarget = {
     freeBatch(graph, input);
     tidyGraph(model);
     loadModel(saveModel(model));
+    const older = loadModel(bytes);
+    widenHalves(older);
+    raiseForGradients(older);
+    refuseOperators(buildOn(older, 'guard'), [logitsTensor(buildOn(older, 'guard'))]);
+    loadModel(saveModel(older));
   },
 };
 
@@ -85,5 +95,28 @@ function reshapes(batch: number | string): Uint8Array {
   const flat = graph.op('Reshape', [input, graph.ints([typeof batch === 'number' ? batch : -1, 4])]);
   graph.op('Gemm', [flat, graph.floats([4, 2], new Float32Array(8))], {}, 'logits');
   graph.output('logits', [batch, 2]);
+  return saveModel(graph.model);
+}
+
+/** Nodes whose attributes became inputs, and a constant in half precision. */
+function olderNodes(): Uint8Array {
+  const graph = buildOn(newModel('small', 9), 'small');
+  const input = graph.input('input', ['batch', 4]);
+  const bounded = graph.op('Clip', [input], { min: { float: 0 }, max: { float: 1 } });
+  const cut = graph.op('Slice', [graph.op('Pad', [bounded], { pads: [0, 1, 0, 0] })], {
+    starts: [1],
+    ends: [4],
+    axes: [1],
+  });
+  const wider = graph.op('Softmax', [graph.op('Unsqueeze', [cut], { axes: [1] })]);
+  const half = create(TensorProtoSchema, {
+    name: 'half',
+    dims: [3n],
+    dataType: 10,
+    int32Data: [0x3c00, 0, 1],
+  });
+  graph.model.graph.initializer.push(half);
+  graph.op('Add', [graph.op('Squeeze', [wider], { axes: [1] }), 'half'], {}, 'scores');
+  graph.output('scores', ['batch', 3]);
   return saveModel(graph.model);
 }
