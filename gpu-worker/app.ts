@@ -17,7 +17,7 @@ import { problemResponse } from '../shared/problem-response.ts';
 import { answerDecoding } from './answer-decoding.ts';
 import { answerInference } from './answer-inference.ts';
 import { bearerToken } from './bearer-token.ts';
-import type { EngineInfo } from './engine/engine.ts';
+import type { Engine, EngineInfo } from './engine/engine.ts';
 import { type ServerMetrics, serverMetrics } from './metrics.ts';
 import { type ServedModel, wholeVersion } from './served-model.ts';
 
@@ -27,6 +27,8 @@ export interface OipAppOptions {
   readonly name: string;
   readonly version: string;
   readonly engine: EngineInfo;
+  /** What the engine has to do and did, for the metrics. */
+  readonly engineFigures?: Engine['figures'];
   readonly models: readonly ServedModel[];
   /** Required of every request but the health checks; undefined lets everyone in. */
   readonly token?: string | undefined;
@@ -42,7 +44,7 @@ type App = Hono<{ Variables: RequestIdVariables }>;
 /** Makes the app; it keeps nothing between requests but its counters. */
 export function createOipApp(options: OipAppOptions): App {
   const app: App = new Hono();
-  const metrics = serverMetrics(options.engine);
+  const metrics = serverMetrics(options.engine, options.engineFigures);
   for (const { name, version, loaded } of options.models) {
     metrics.observeSelfCheck({ model: name, version, selfCheck: loaded.selfCheck });
   }

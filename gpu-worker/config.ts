@@ -17,6 +17,12 @@ export interface GpuWorkerConfig {
   readonly workers: number | undefined;
   /** Runs that may wait for a worker. */
   readonly queueMax: number;
+  /** Bytes of the inputs of runs that wait. */
+  readonly queueBytesMax: number;
+  /** Rows of different requests that are run together; what suits the engine where it is undefined. */
+  readonly joinedRowsMax: number | undefined;
+  /** Longest that a row waits for others to be run together with. */
+  readonly joinDelayMs: number;
   /** Longest that an inference waits for a worker. */
   readonly deadlineMs: number;
   /** Longest that running requests are waited for when the server stops. */
@@ -27,6 +33,7 @@ const prefix = 'GPU_WORKER_';
 const loopbackHosts = ['127.0.0.1', '::1', 'localhost'];
 /** Characters of a token: 128 bits written in base64url have 22. */
 const tokenCharactersMin = 22;
+const bytesPerMegabyte = 1024 * 1024;
 
 const environmentSchema = z
   .strictObject({
@@ -39,6 +46,9 @@ const environmentSchema = z
     GPU_WORKER_WORKERS: integer(1, 256).optional(),
     // A whole batch must find room, or it could never be answered.
     GPU_WORKER_QUEUE_MAX: integer(batchRowsMax, 65_536).default(4 * batchRowsMax),
+    GPU_WORKER_QUEUE_MB: integer(1, 1_048_576).default(256),
+    GPU_WORKER_BATCH_ROWS: integer(1, batchRowsMax).optional(),
+    GPU_WORKER_BATCH_DELAY_MS: integer(0, 1_000).default(0),
     GPU_WORKER_DEADLINE_MS: integer(1, 600_000).default(5_000),
     GPU_WORKER_DRAIN_MS: integer(0, 600_000).default(10_000),
   })
@@ -82,6 +92,9 @@ export function readConfig(
     engine: values.ENGINE,
     workers: values.GPU_WORKER_WORKERS,
     queueMax: values.GPU_WORKER_QUEUE_MAX,
+    queueBytesMax: values.GPU_WORKER_QUEUE_MB * bytesPerMegabyte,
+    joinedRowsMax: values.GPU_WORKER_BATCH_ROWS,
+    joinDelayMs: values.GPU_WORKER_BATCH_DELAY_MS,
     deadlineMs: values.GPU_WORKER_DEADLINE_MS,
     drainMs: values.GPU_WORKER_DRAIN_MS,
   };

@@ -1,6 +1,6 @@
 // What the server counts, in Prometheus' text format.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { EngineInfo, SelfCheck } from './engine/engine.ts';
+import type { Engine, EngineInfo, SelfCheck } from './engine/engine.ts';
 
 /** Bounds in seconds: those of OpenTelemetry's http.server.request.duration, with two below for small models. */
 const durationBuckets = [
@@ -26,7 +26,10 @@ export interface ServerMetrics {
 }
 
 /** Makes the counters; each server has its own registry. */
-export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetrics {
+export function serverMetrics(
+  { id, device, workers }: EngineInfo,
+  figures?: Engine['figures'],
+): ServerMetrics {
   const registers = [new Registry()];
   const [registry] = registers;
   collectDefaultMetrics({ register: registry });
@@ -39,6 +42,7 @@ export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetric
   new Gauge({ name: 'gpu_worker_workers', help: 'Models that can run at the same time.', registers }).set(
     workers,
   );
+  if (figures !== undefined) observeFigures(registers, figures);
   const selfChecks = new Gauge({
     name: 'gpu_worker_self_check_error',
     help: 'Largest difference of a model from what the processor computes, relative to the largest value of an output.',
@@ -69,4 +73,38 @@ export function serverMetrics({ id, device, workers }: EngineInfo): ServerMetric
     },
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
   };
+}
+
+/** What the engine knows of itself, read when somebody asks for the metrics. */
+function observeFigures(registers: Registry[], figures: Engine['figures']): void {
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('gpu_worker_waiting_runs', 'Runs that wait for a worker.', () => figures().waitingRuns);
+  gauge('gpu_worker_waiting_bytes', 'Bytes of the inputs of runs that wait.', () => figures().waitingBytes);
+  const counter = (name: string, help: string, read: () => number) => {
+    let seen = 0;
+    return new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        const now = read();
+        this.inc(now - seen);
+        seen = now;
+      },
+    });
+  };
+  counter('gpu_worker_runs_total', 'Runs of models that were asked for.', () => figures().runs);
+  counter(
+    'gpu_worker_batches_total',
+    'Runs of the runtime that they were joined to.',
+    () => figures().batches,
+  );
 }

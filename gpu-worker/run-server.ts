@@ -47,11 +47,14 @@ export async function runServer(options: ServerOptions): Promise<never> {
 }
 
 async function startServer(options: ServerOptions) {
-  const { name, version, host, port, token, workers, queueMax, deadlineMs, drainMs } = options;
+  const { name, version, host, port, token, deadlineMs, drainMs } = options;
   const engine = await createEngine({
     engine: options.engine,
-    workers,
-    queueMax,
+    workers: options.workers,
+    queueMax: options.queueMax,
+    queueBytesMax: options.queueBytesMax,
+    joinedRowsMax: options.joinedRowsMax,
+    joinDelayMs: options.joinDelayMs,
     onPassedOver: (passedOver, reason) =>
       log('info', 'engine.passed_over', { engine: passedOver, reason: reason.message }),
   });
@@ -61,6 +64,7 @@ async function startServer(options: ServerOptions) {
     name,
     version,
     engine: engine.info,
+    engineFigures: () => engine.figures(),
     models,
     token,
     deadlineMs,

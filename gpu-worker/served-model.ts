@@ -74,7 +74,13 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
     }),
     ...(projectedFrom !== undefined && { [extractionParameters.projectedFrom]: projectedFrom }),
   };
-  const loaded = await engine.load(bytes, { ranges: inputRanges(plan) });
+  const partRows = screeningPartRows(model.input_shape);
+  const loaded = await engine.load(bytes, {
+    ranges: inputRanges(plan),
+    warmUpRows: [screening === undefined ? 1 : partRows],
+    // What a graph for screening reads is parted by its own rules; changes of taps are sums whose order depends on the batch.
+    ...(screening === undefined && { joinable: plan.taps.length === 0 ? 'exact' : 'close' }),
+  });
   // The graph for screening and those of parts of a plan share their model's name.
   const guards = plan.only === undefined ? wholeVersion : partVersion(digest);
   if (screening === undefined) {
@@ -87,7 +93,7 @@ export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Prom
   const intake = {
     inputShape,
     range: plan.input_range,
-    partRows: screeningPartRows(inputShape),
+    partRows,
     inFlight: 2 * engine.info.workers,
   };
   return { name: model.name, version: screeningVersion, loaded, parameters, rowByRow: false, intake };

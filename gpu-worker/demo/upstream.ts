@@ -17,6 +17,9 @@ await runServer({
   engine: 'cpu',
   workers: 1,
   queueMax: 256,
+  queueBytesMax: 64 * 1024 * 1024,
+  joinedRowsMax: 1,
+  joinDelayMs: 0,
   deadlineMs: 5_000,
   drainMs: 5_000,
   async loadModels(engine) {

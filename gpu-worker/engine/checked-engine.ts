@@ -1,7 +1,7 @@
 // An engine that serves no model before it computed with it what the processor computes.
 import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
-import type { Engine, LoadedModel, LoadOptions } from './engine.ts';
+import type { Engine, EngineFigures, LoadedModel, LoadOptions } from './engine.ts';
 import { type SelfCheckOptions, selfCheck } from './self-check.ts';
 
 /** How an engine is checked. */
@@ -41,8 +41,11 @@ export function checkedEngine(engine: Engine, options: CheckedEngineOptions): En
     }
   };
 
+  // The fallback's figures count too; they are asked for in passing, so that it is known only once it has started.
+  let started: Engine | undefined;
   return {
     info: engine.info,
+    figures: () => (started === undefined ? engine.figures() : sumOf(engine.figures(), started.figures())),
     async load(bytes, loadOptions = {}) {
       // Who looks at every tensor of a graph wants their shapes, and no check could afford to run it twice.
       if (loadOptions.optimisation === 'none') return reference.load(bytes, loadOptions);
@@ -54,13 +57,23 @@ export function checkedEngine(engine: Engine, options: CheckedEngineOptions): En
           throw new GuardError(thrown.code, `${engine.info.id}: ${thrown.message}`, { cause: thrown });
         }
         fallback ??= startFallback();
-        const own = await (await fallback).load(bytes, loadOptions);
+        started = await fallback;
+        const own = await started.load(bytes, loadOptions);
         log('warn', 'engine.model_on_fallback', { engine: engine.info.id, cause: thrown });
         return own;
       }
     },
     async close() {
-      await Promise.all([engine.close(), reference.close(), fallback?.then((started) => started.close())]);
+      await Promise.all([engine.close(), reference.close(), fallback?.then((other) => other.close())]);
     },
+  };
+}
+
+function sumOf(left: EngineFigures, right: EngineFigures): EngineFigures {
+  return {
+    waitingRuns: left.waitingRuns + right.waitingRuns,
+    waitingBytes: left.waitingBytes + right.waitingBytes,
+    batches: left.batches + right.batches,
+    runs: left.runs + right.runs,
   };
 }

@@ -63,8 +63,26 @@ export interface LoadOptions {
    * served, and runs on the processor whatever the engine.
    */
   readonly optimisation?: 'all' | 'none';
-  /** Lowest and highest valid value of inputs by name, for the self-check; [0, 1] of those that are not named. */
+  /** Lowest and highest valid value of inputs by name, for self-check and warm-up; [0, 1] of those that are not named. */
   readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
+  /** Sizes of batches that the model runs once before it is ready, so that no caller waits for what a runtime does once only. */
+  readonly warmUpRows?: readonly number[];
+  /**
+   * Whether runs of the model may be joined to one, where the engine joins any. `exact`: each row gives the same bits in a batch as
+   * alone, on the processors that this was tried on; `close`: it may differ in the last bits, so that it is done where the engine is no
+   * processor alone.
+   */
+  readonly joinable?: 'exact' | 'close';
+}
+
+/** What an engine has to do, and what it did. */
+export interface EngineFigures {
+  /** Runs that wait for a thread, and the bytes of their inputs. */
+  readonly waitingRuns: number;
+  readonly waitingBytes: number;
+  /** Runs of the runtime so far, and the runs asked for that they were. */
+  readonly batches: number;
+  readonly runs: number;
 }
 
 /** A runtime with its workers. */
@@ -75,6 +93,7 @@ export interface Engine {
    *   else with it than the processor does
    */
   load(model: Uint8Array, options?: LoadOptions): Promise<LoadedModel>;
+  figures(): EngineFigures;
   /** Ends the workers; queued runs are refused with `overloaded`. */
   close(): Promise<void>;
 }

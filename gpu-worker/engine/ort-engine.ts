@@ -25,12 +25,19 @@ export interface OrtEngineOptions extends EngineSize {
  * @throws GuardError `invalid_config` where the runtime lacks what CUDA needs, `internal` where a worker thread does not start
  */
 export async function createOrtEngine(options: OrtEngineOptions = {}): Promise<Engine> {
-  const { provider = 'cpu', webgpuLayout = 'NCHW', queueMax } = options;
+  const { provider = 'cpu', webgpuLayout = 'NCHW', ...size } = options;
   const processor = cpus()[0]?.model.trim() ?? 'unknown processor';
   const { workers = provider === 'cpu' || provider === 'wasm' ? availableParallelism() : 1 } = options;
   if (provider === 'wasm') {
     const url = new URL('./ort-wasm-thread.ts', import.meta.url);
-    return pooledEngine({ id: 'ort-wasm', device: `${processor}, WebAssembly`, workers, url, queueMax });
+    return pooledEngine({
+      ...size,
+      id: 'ort-wasm',
+      device: `${processor}, WebAssembly`,
+      workers,
+      url,
+      onProcessor: true,
+    });
   }
   if (provider === 'cuda') {
     const missing = missingCudaLibrary();
@@ -45,5 +52,13 @@ export async function createOrtEngine(options: OrtEngineOptions = {}): Promise<E
   }[provider]();
   const data: OrtThreadData = { provider, webgpuLayout };
   const url = new URL('./ort-thread.ts', import.meta.url);
-  return pooledEngine({ id: `ort-${provider}`, device, workers, url, data, queueMax });
+  return pooledEngine({
+    ...size,
+    id: `ort-${provider}`,
+    device,
+    workers,
+    url,
+    data,
+    onProcessor: provider === 'cpu',
+  });
 }

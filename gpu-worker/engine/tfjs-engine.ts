@@ -28,18 +28,20 @@ export function installedBackend(missing = missingPackages): Exclude<TfjsBackend
  * Starts the engine, which loads archives of TensorFlow.js models.
  * @throws GuardError `invalid_config` where packages are not installed; `internal` with the reason where they do not start
  */
-export async function createTfjsEngine({ backend, workers, queueMax }: TfjsEngineOptions): Promise<Engine> {
+export async function createTfjsEngine({ backend, workers, ...size }: TfjsEngineOptions): Promise<Engine> {
   const lacks = missingPackages(backend);
   if (lacks.length > 0) {
     throw new GuardError('invalid_config', `packages of TensorFlow.js are not installed: ${lacks.join(' ')}`);
   }
   return pooledEngine({
+    ...size,
     id: 'tfjs',
     // The threads tell what they really run on.
     device: 'TensorFlow.js',
     workers: workers ?? (backend === 'native' ? 1 : availableParallelism()),
     url: new URL('./tfjs-thread.ts', import.meta.url),
     data: { backend } satisfies TfjsThreadData,
-    queueMax,
+    // The binding may run on a graphics card; whether it does, its threads know alone.
+    onProcessor: backend !== 'native',
   });
 }

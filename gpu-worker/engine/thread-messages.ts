@@ -2,6 +2,12 @@
 import type { Tensor } from '../../shared/maths/tensor.ts';
 import type { LoadOptions, TensorSpec } from './engine.ts';
 
+/** What is run to prepare a model: sizes of batches, and the ranges that its inputs have. */
+export interface WarmUp {
+  readonly rows: readonly number[];
+  readonly ranges?: LoadOptions['ranges'] | undefined;
+}
+
 /** What a thread can be asked to do; it does one thing after the other, in the order of the messages. */
 export type ThreadTask =
   | {
@@ -9,6 +15,8 @@ export type ThreadTask =
       readonly model: number;
       readonly bytes: Uint8Array;
       readonly optimisation: NonNullable<LoadOptions['optimisation']>;
+      /** Runs that the model makes before it counts as loaded, with inputs made up for it. */
+      readonly warmUp?: WarmUp | undefined;
     }
   | {
       readonly kind: 'run';

@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../shared/assert.ts';
 import type { Tensor } from '../../shared/maths/tensor.ts';
+import { seededFeeds } from './seeded-feeds.ts';
 import type { ModelSpecs, TaskResults, ThreadReply, ThreadRequest, ThreadTask } from './thread-messages.ts';
 
 /** A model that a runtime holds. */
@@ -32,6 +33,12 @@ export function serveRuntime(runtime: ThreadRuntime, device?: string): void {
   const perform = async (task: ThreadTask): Promise<TaskResults[ThreadTask['kind']]> => {
     if (task.kind === 'load') {
       const loaded = await runtime.load(task);
+      for (const rows of task.warmUp?.rows ?? []) {
+        await loaded.run(
+          seededFeeds(loaded.specs.inputs, { rows, seed: 1, ranges: task.warmUp?.ranges }),
+          undefined,
+        );
+      }
       models.set(task.model, loaded);
       return loaded.specs;
     }

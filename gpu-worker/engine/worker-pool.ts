@@ -2,7 +2,10 @@
 import { assert } from '../../shared/assert.ts';
 import { asGuardError, GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
-import { runQueue, type WaitBounds } from './run-queue.ts';
+import type { Tensor } from '../../shared/maths/tensor.ts';
+import type { EngineFigures } from './engine.ts';
+import { joinedBy, joinFeeds, splitOutputs } from './join-runs.ts';
+import { type QueueBounds, type QueuedRun, runQueue, type WaitBounds } from './run-queue.ts';
 import { startThread, type Thread } from './thread.ts';
 import type { ModelSpecs, TaskResults, ThreadTask } from './thread-messages.ts';
 
@@ -14,14 +17,17 @@ export interface WorkerPoolOptions {
   readonly data?: unknown;
   /** Number of threads. */
   readonly workers: number;
-  /** Runs that may wait for a thread. */
-  readonly queueMax: number;
+  /** What may wait for a thread, and how runs are joined. */
+  readonly queue: QueueBounds;
 }
 
 /** What a pool keeps of a model, so that a new thread can load it. */
-export type ModelFile = Pick<Extract<ThreadTask, { kind: 'load' }>, 'bytes' | 'optimisation'>;
+export type ModelFile = Pick<Extract<ThreadTask, { kind: 'load' }>, 'bytes' | 'optimisation' | 'warmUp'>;
 
-interface PooledModel extends ModelFile {
+interface PooledModel {
+  readonly file: ModelFile;
+  /** Sizes of the batches that its runs are joined to, ascending; undefined where they are not. */
+  readonly joinSizes: readonly number[] | undefined;
   /** Runs that wait or are at work. */
   open: number;
   released: boolean;
@@ -38,6 +44,9 @@ export class WorkerPool {
   readonly #models = new Map<number, PooledModel>();
   #lastModel = 0;
   #running = 0;
+  #batches = 0;
+  #runs = 0;
+  #ripening: NodeJS.Timeout | undefined;
   #closed: GuardError | undefined;
   #drained: (() => void) | undefined;
 
@@ -60,7 +69,7 @@ export class WorkerPool {
 
   private constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#queue = runQueue(options.queueMax);
+    this.#queue = runQueue(options.queue);
   }
 
   /** What the threads' runtime says that it runs on. */
@@ -68,16 +77,22 @@ export class WorkerPool {
     return [...this.#threads][0]?.device;
   }
 
+  get figures(): EngineFigures {
+    const { length: waitingRuns, bytes: waitingBytes } = this.#queue;
+    return { waitingRuns, waitingBytes, batches: this.#batches, runs: this.#runs };
+  }
+
   /**
    * Loads a model in every thread.
+   * @param joinSizes sizes of the batches that its runs are joined to, ascending; they are not where it is not given
    * @returns the number that names the model in this pool, and its inputs and outputs
    * @throws RuntimeRefusal where the runtime refuses the file
    */
-  async load(file: ModelFile): Promise<{ model: number; specs: ModelSpecs }> {
+  async load(file: ModelFile, joinSizes?: readonly number[]): Promise<{ model: number; specs: ModelSpecs }> {
     if (this.#closed !== undefined) throw this.#closed;
     const model = ++this.#lastModel;
     // Known before it is loaded, so that a thread that starts meanwhile loads it too.
-    this.#models.set(model, { ...file, open: 0, released: false });
+    this.#models.set(model, { file, joinSizes, open: 0, released: false });
     const loads = await Promise.allSettled(
       [...this.#threads].map((thread) => thread.call<'load'>({ kind: 'load', model, ...file })),
     );
@@ -101,7 +116,9 @@ export class WorkerPool {
     assert(model !== undefined && !model.released, 'the model is loaded and not released');
     model.open++;
     const outcome = Promise.withResolvers<TaskResults['run']>();
-    this.#queue.add({ task: { kind: 'run', ...task }, ...outcome }, bounds);
+    const bytes = Object.values(task.feeds).reduce((sum, { data }) => sum + data.byteLength, 0);
+    const join = model.joinSizes && joinedBy(task.model, task);
+    this.#queue.add({ task: { kind: 'run', ...task }, bounds, bytes, join, ...outcome });
     this.#dispatch();
     try {
       return await outcome.promise;
@@ -126,6 +143,7 @@ export class WorkerPool {
   async close(): Promise<void> {
     this.#closed ??= new GuardError('overloaded', 'the engine is closed');
     this.#queue.clear(this.#closed);
+    clearTimeout(this.#ripening);
     if (this.#running > 0) {
       const drained = Promise.withResolvers<void>();
       this.#drained = drained.resolve;
@@ -143,8 +161,8 @@ export class WorkerPool {
     });
     // A model that is loaded from here on reaches this thread by itself; the older ones are loaded first.
     this.#threads.add(thread);
-    const older = [...this.#models].map(([model, { bytes, optimisation }]) =>
-      thread.call<'load'>({ kind: 'load', model, bytes, optimisation }),
+    const older = [...this.#models].map(([model, { file }]) =>
+      thread.call<'load'>({ kind: 'load', model, ...file }),
     );
     try {
       await Promise.all(older);
@@ -174,15 +192,49 @@ export class WorkerPool {
 
   #dispatch(): void {
     while (this.#idle.length > 0 && this.#queue.length > 0) {
-      const run = this.#queue.take();
-      if (run === undefined) return;
+      const runs = this.#queue.take();
+      if (runs.length === 0) {
+        this.#dispatchWhenRipe();
+        return;
+      }
       const thread = this.#idle.pop()!;
       this.#running++;
-      const buffers = Object.values(run.task.feeds).map(({ data }) => data.buffer as ArrayBuffer);
-      void thread
-        .call<'run'>(run.task, buffers)
-        .then(run.resolve, run.reject)
-        .finally(() => this.#finished(thread));
+      this.#batches++;
+      this.#runs += runs.length;
+      const sizes = this.#models.get(runs[0].task.model)?.joinSizes;
+      const done =
+        sizes === undefined || runs[0].join === undefined
+          ? callAlone(thread, runs[0])
+          : this.#callJoined(thread, runs, sizes);
+      void done.finally(() => this.#finished(thread));
+    }
+  }
+
+  /** Runs that wait for others to join them go without them when their time has come. */
+  #dispatchWhenRipe(): void {
+    clearTimeout(this.#ripening);
+    const { ripeAt } = this.#queue;
+    if (ripeAt === undefined) return;
+    this.#ripening = setTimeout(() => this.#dispatch(), Math.max(0, ripeAt - performance.now()));
+  }
+
+  /** Runs the rows of several runs together. Where that fails each is run once more by itself: the fault may be one row's alone. */
+  async #callJoined(thread: Thread, runs: readonly QueuedRun[], sizes: readonly number[]): Promise<void> {
+    const counts = runs.map(({ join }) => join!.rows);
+    const count = counts.reduce((sum, rows) => sum + rows, 0);
+    const rows = sizes.find((size) => size >= count) ?? count;
+    if (runs.length === 1 && rows === count) return callAlone(thread, runs[0]);
+    const { model, outputs } = runs[0].task;
+    try {
+      const feeds = joinFeeds(
+        runs.map(({ task }) => task.feeds),
+        rows,
+      );
+      const joined = await thread.call<'run'>({ kind: 'run', model, feeds, outputs }, buffersOf(feeds));
+      for (const [index, own] of splitOutputs(joined, counts, rows).entries()) runs[index].resolve(own);
+    } catch (cause) {
+      if (runs.length === 1) return runs[0].reject(cause);
+      for (const run of runs) this.#queue.addAgain(run);
     }
   }
 
@@ -200,4 +252,12 @@ export class WorkerPool {
       [...this.#threads].map((thread) => thread.call<'release'>({ kind: 'release', model })),
     );
   }
+}
+
+function callAlone(thread: Thread, { task, resolve, reject }: QueuedRun): Promise<void> {
+  return thread.call<'run'>(task, buffersOf(task.feeds)).then(resolve, reject);
+}
+
+function buffersOf(feeds: Readonly<Record<string, Tensor>>): ArrayBuffer[] {
+  return Object.values(feeds).map(({ data }) => data.buffer as ArrayBuffer);
 }

@@ -11,6 +11,9 @@ it('is complete with a token and a model folder', () => {
     token,
     modelFolder: 'models',
     queueMax: 256,
+    queueBytesMax: 268_435_456,
+    joinedRowsMax: undefined,
+    joinDelayMs: 0,
     deadlineMs: 5_000,
     drainMs: 10_000,
   });
@@ -22,8 +25,12 @@ it('reads numbers', () => {
     GPU_WORKER_PORT: '9000',
     GPU_WORKER_WORKERS: '3',
     GPU_WORKER_QUEUE_MAX: '64',
+    GPU_WORKER_QUEUE_MB: '64',
+    GPU_WORKER_BATCH_ROWS: '16',
+    GPU_WORKER_BATCH_DELAY_MS: '2',
   });
-  expect(config).toMatchObject({ port: 9000, workers: 3, queueMax: 64 });
+  const queue = { queueMax: 64, queueBytesMax: 67_108_864, joinedRowsMax: 16, joinDelayMs: 2 };
+  expect(config).toMatchObject({ port: 9000, workers: 3, ...queue });
 });
 
 it('chooses the engine, by default the fastest that works', () => {
@@ -64,6 +71,11 @@ it.each([
   ['a port out of range', { ...required, GPU_WORKER_PORT: '65536' }, 'GPU_WORKER_PORT'],
   ['no workers', { ...required, GPU_WORKER_WORKERS: '0' }, 'GPU_WORKER_WORKERS'],
   ['a queue that no batch fits in', { ...required, GPU_WORKER_QUEUE_MAX: '63' }, 'GPU_WORKER_QUEUE_MAX'],
+  [
+    'a batch of more rows than a request may have',
+    { ...required, GPU_WORKER_BATCH_ROWS: '65' },
+    'GPU_WORKER_BATCH_ROWS',
+  ],
   ['an engine that there is not', { ...required, ENGINE: 'gpu' }, 'ENGINE: '],
   ['an unknown variable', { ...required, GPU_WORKER_TOKENS: 'x' }, 'GPU_WORKER_TOKENS: no such variable'],
 ])('refuses %s by its name', (_what, environment, reason) => {

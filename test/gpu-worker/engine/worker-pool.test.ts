@@ -5,6 +5,7 @@ import { float32Tensor } from '../../../shared/maths/tensor.ts';
 
 const lenet = readFileSync(new URL('../../../gpu-worker/demo/assets/mnist-lenet5.onnx', import.meta.url));
 const data = { provider: 'cpu', webgpuLayout: 'NCHW' };
+const queue = { runsMax: 8, bytesMax: 1_000_000, rowsMax: 1, delayMs: 0 };
 const crashingThread = new URL('../../fixtures/crashing-thread.ts', import.meta.url);
 
 function image() {
@@ -12,7 +13,7 @@ function image() {
 }
 
 it('rejects the run of a thread that dies, replaces the thread with its models and runs what waited', async () => {
-  const pool = await WorkerPool.start({ url: crashingThread, data, workers: 1, queueMax: 8 });
+  const pool = await WorkerPool.start({ url: crashingThread, data, workers: 1, queue });
   const { model } = await pool.load({ bytes: lenet, optimisation: 'all' });
   const before = await pool.run({ model, feeds: { input: image() }, outputs: undefined }, {});
   const crashed = pool.run({ model, feeds: { crash: image() }, outputs: undefined }, {});
@@ -27,7 +28,7 @@ it('rejects the run of a thread that dies, replaces the thread with its models a
 
 it('says why where a thread does not start', async () => {
   const url = new URL('../../fixtures/no-such-thread.ts', import.meta.url);
-  await expect(WorkerPool.start({ url, workers: 2, queueMax: 1 })).rejects.toMatchObject({
+  await expect(WorkerPool.start({ url, workers: 2, queue })).rejects.toMatchObject({
     code: 'internal',
     cause: expect.objectContaining({ message: expect.stringContaining('no-such-thread.ts') }),
   });
