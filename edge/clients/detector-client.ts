@@ -1,4 +1,4 @@
-// Scores vectors in the detector Worker, checks it against the plain TypeScript MLP, and falls back on that.
+// Scores vectors by the plain TypeScript MLP and in the detector Worker, which have to agree where both are asked.
 import { assert } from '../../shared/assert.ts';
 import type { Scorer } from '../../shared/contracts/verdict.ts';
 import { mlpScore, vectorLength } from '../../shared/detector/mlp.ts';
@@ -19,6 +19,8 @@ export interface ScoreVectors {
   readonly timeoutMs: number;
   /** Scores with this implementation and no other; without it the Worker is asked first. */
   readonly only?: Scorer;
+  /** Whether the Worker is asked all the same and has to agree; the scores stay those of `only`. */
+  readonly check?: boolean;
 }
 
 /** Scores and who computed them. */
@@ -43,14 +45,14 @@ export function detectorClient(
 ): DetectorClient {
   return {
     async score(call) {
-      const { loaded, rows, only } = call;
+      const { loaded, rows, only, check = false } = call;
       const plain = plainScores(call);
-      if (only === 'typescript') return { values: plain, scorer: 'typescript' };
+      if (only === 'typescript' && !check) return { values: plain, scorer: 'typescript' };
       let answer: ScoreAnswer;
       try {
         answer = await askDetector(binding, call);
       } catch (cause) {
-        if (only !== undefined) {
+        if (only === 'onnxruntime-web') {
           throw new GuardError('detector_unavailable', 'the detector Worker does not answer', { cause });
         }
         log('warn', 'detector.fallback', { model: loaded.artefact.model.name, cause });
@@ -67,7 +69,7 @@ export function detectorClient(
         });
         return { values, scorer, disagreement };
       }
-      return { values: scores, scorer };
+      return check ? { values: plain, scorer: 'typescript' } : { values: scores, scorer };
     },
   };
 }

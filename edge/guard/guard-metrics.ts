@@ -92,7 +92,7 @@ export function guardMetrics(): GuardMetrics {
     }),
     fallbacks: new Counter({
       name: 'guard_scorer_fallbacks_total',
-      help: 'Requests scored in plain TypeScript because the detector Worker failed.',
+      help: 'Scores that the detector Worker was to check, or to give, and did not.',
       labelNames: ['model'],
       registers,
     }),

@@ -96,9 +96,15 @@ async function judgeScores(
     work = loading;
     loaded = await unlessCancelled(loading, request.signal);
     const input = validateInput(request, loaded.artefact);
-    // One implementation for a whole request: the stages of a sequential test must not mix two.
-    const scorer: Pick<ScoreInput, 'only'> = services.drawsCheck() ? {} : { only: 'typescript' };
-    const call = { loaded, input, deadlineAt, trace: request.trace, ...scorer };
+    const call: ScoreInput = {
+      loaded,
+      input,
+      deadlineAt,
+      trace: request.trace,
+      // The same input has the same score to the bit, whether it is checked or not.
+      only: 'typescript',
+      check: services.drawsCheck(),
+    };
     const scoring = scoreInput(call, services);
     const range = loaded.artefact.plan.input_range;
     work = Promise.allSettled([scoring, check({ input, range, deadlineAt })]);

@@ -28,6 +28,8 @@ export interface ScoreInput {
   readonly trace: TraceContext;
   /** Scores with this implementation and no other. */
   readonly only?: Scorer;
+  /** Whether the other one is asked too and has to agree. */
+  readonly check?: boolean;
 }
 
 /** One row of a request. */
@@ -64,7 +66,7 @@ export interface ScoredInput {
  * @see NCCR, section 3.2 and figure 2
  */
 export async function scoreInput(
-  { loaded, input, deadlineAt, trace, only }: ScoreInput,
+  { loaded, input, deadlineAt, trace, only, check = false }: ScoreInput,
   { noiseKey, extractor, detector }: Pick<GuardServices, 'noiseKey' | 'extractor' | 'detector'>,
 ): Promise<ScoredInput> {
   const { artefact, planDigest } = loaded;
@@ -75,7 +77,7 @@ export async function scoreInput(
   );
   const { sequential } = loaded;
   if (sequential !== undefined) {
-    const call = { loaded: { ...loaded, sequential }, input, selections, deadlineAt, trace, only };
+    const call = { loaded: { ...loaded, sequential }, input, selections, deadlineAt, trace, only, check };
     return scoreStages(call, { noiseKey, extractor, detector });
   }
   const extraction = await extractor.extract({
@@ -96,6 +98,7 @@ export async function scoreInput(
     rows: input.rows,
     timeoutMs: Math.max(1, Math.min(detectorTimeoutMsMax, deadlineAt - Date.now())),
     ...(only === undefined ? {} : { only }),
+    check,
   });
   return {
     rows: selections.map(({ inputDigest }, row) => ({

@@ -25,6 +25,7 @@ export interface ScoreStages {
   readonly deadlineAt: number;
   readonly trace: TraceContext;
   readonly only: Scorer | undefined;
+  readonly check: boolean;
 }
 
 type Services = Pick<GuardServices, 'noiseKey' | 'extractor' | 'detector'>;
@@ -155,6 +156,8 @@ async function runStages(
       timeoutMs: Math.max(1, Math.min(detectorTimeoutMsMax, deadlineAt - Date.now())),
       // Once the detector Worker has failed it is not asked again for the stages that follow.
       ...(scorer === 'typescript' ? { only: scorer } : only !== undefined && { only }),
+      // A detector Worker that does not answer must not be waited for at every stage; readiness asks it for all of them.
+      check: call.check && stage === 0,
     });
     if (stage > 0 && answer.scorer !== scorer) return false;
     progress.scorer = answer.scorer;

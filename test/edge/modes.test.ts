@@ -60,7 +60,7 @@ describe('a calm input', () => {
     expect(answer.headers.get('x-guard-verdict')).toBe('allow');
     const verdict = await guarded.audited(answer.headers.get('x-guard-verdict-id'));
     expect(verdict).toMatchObject({ verdict: 'allow', mode: 'enforce', enforced: false, failure: null });
-    expect(verdict.detector?.scorer).toBe('onnxruntime-web');
+    expect(verdict.detector?.scorer).toBe('typescript');
   });
 });
 

@@ -83,7 +83,7 @@ describe('a detector on neurons', () => {
 
   it('scores at the edge as its parts do when they are put together by hand', async () => {
     const verdict = await verdictOf(digits);
-    expect(verdict.detector?.scorer).toBe('onnxruntime-web');
+    expect(verdict.detector?.scorer).toBe('typescript');
     const mlp = mlpOfArtefact(artefact);
     const { vectors, length } = designVectors(
       await extractRows(work.extractor, Float32Array.from(digits.flatMap((digit) => [...digit]))),

@@ -72,7 +72,7 @@ describe('the guard of a real model', () => {
       expect(verdict.rows[row].input_digest).toBe(selection.inputDigest);
     }
     expect(verdict.detector).toMatchObject({
-      scorer: 'onnxruntime-web',
+      scorer: 'typescript',
       artefact: await sha256Digest(guard.artefact),
       compiled_digest: await sha256Digest(guard.compiled),
       noise_key_id: key.id,
@@ -126,7 +126,7 @@ describe('a replay', () => {
     const answer = await replay(verdict.id, digits);
     expect(answer.status).toBe(200);
     const scores = verdict.rows.map(({ score }) => score);
-    const said = { verdict: verdict.verdict, scores, scorer: 'onnxruntime-web' };
+    const said = { verdict: verdict.verdict, scores, scorer: 'typescript' };
     expect(await answer.json()).toEqual({ matches: true, recorded: said, replayed: said });
   });
 

@@ -103,7 +103,7 @@ describe('a guard with a sequential test', () => {
     expect(verdict.detector).toMatchObject({
       compiled_digest: await sha256Digest(guard.compiledParts[0]),
       stage_digests: await Promise.all(guard.compiledParts.map(sha256Digest)),
-      scorer: 'onnxruntime-web',
+      scorer: 'typescript',
     });
   });
 
