@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startEdges } from './edge-contenders.ts';
-import { type Measurement, measureInTurns, spread } from './http-load.ts';
+import { type Contender, type Measurement, measureInTurns, spread } from './http-load.ts';
 import { startPortkey } from './portkey.ts';
 
 const { values } = parseArgs({
@@ -36,10 +36,12 @@ try {
   );
   for (const connections of values.connections.split(',').map(Number)) {
     const pace = { connections, ...(values.rate !== undefined && { perSecond: Number(values.rate) }) };
+    const before = await shadowCounts(modes);
     const measured = await measureInTurns(contenders, { rounds, seconds, ...pace });
     const byName = new Map(contenders.map(({ name }, index) => [name, measured[index]]));
     printTable(connections, byName, upstream.name);
     printRatios(byName, { alone: upstream.name, gateway: gateway?.name, extraction: extraction.name });
+    printShadow(before, await shadowCounts(modes));
   }
 } finally {
   await portkey?.stop();
@@ -60,6 +62,30 @@ function printTable(connections: number, measured: Measured, alone: string): voi
       `| ${name} | ${of('p50')} | ${of('p99')} | ${more('p50')} | ${more('p99')} | ${of('perSecond')} | ${failed} |`,
     );
   }
+}
+
+/** Requests of the edge in mode shadow so far, and those of them that were scored. */
+interface ShadowCounts {
+  readonly requests: number;
+  readonly scored: number;
+}
+
+async function shadowCounts(modes: readonly Contender[]): Promise<ShadowCounts> {
+  const { url } = modes.find(({ name }) => name === 'shadow')!;
+  const text = await (await fetch(new URL('/metrics', url))).text();
+  const counted = [...text.matchAll(/^guard_requests_total\{.*verdict="(\w+)"\} (\d+)$/gm)];
+  const sum = (isMeant: (verdict: string) => boolean) =>
+    counted.reduce((total, [, verdict, count]) => (isMeant(verdict) ? total + Number(count) : total), 0);
+  return { requests: sum(() => true), scored: sum((verdict) => verdict !== 'not_scored') };
+}
+
+/** Mode shadow is cheap because it leaves out what it has no time for: how much that was belongs beside its figures. */
+function printShadow(before: ShadowCounts, after: ShadowCounts): void {
+  const [requests, scored] = [after.requests - before.requests, after.scored - before.scored];
+  const percent = ((100 * scored) / requests).toFixed(1);
+  console.log(
+    `shadow scored ${scored} of its ${requests} requests (${percent} %); the others are counted as left out`,
+  );
 }
 
 /** Ratios round by round: what both sides of one met was the same. */
