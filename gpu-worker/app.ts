@@ -19,6 +19,7 @@ import { answerInference } from './answer-inference.ts';
 import { bearerToken } from './bearer-token.ts';
 import type { Engine, EngineInfo } from './engine/engine.ts';
 import { type ServerMetrics, serverMetrics } from './metrics.ts';
+import type { ResidentFigures } from './resident-models.ts';
 import { type ServedModel, wholeVersion } from './served-model.ts';
 
 /** What the server serves, and to whom. */
@@ -29,6 +30,8 @@ export interface OipAppOptions {
   readonly engine: EngineInfo;
   /** What the engine has to do and did, for the metrics. */
   readonly engineFigures?: Engine['figures'];
+  /** What of the models is in memory, for the metrics. */
+  readonly residentFigures?: () => ResidentFigures;
   readonly models: readonly ServedModel[];
   /** Required of every request but the health checks; undefined lets everyone in. */
   readonly token?: string | undefined;
@@ -44,7 +47,10 @@ type App = Hono<{ Variables: RequestIdVariables }>;
 /** Makes the app; it keeps nothing between requests but its counters. */
 export function createOipApp(options: OipAppOptions): App {
   const app: App = new Hono();
-  const metrics = serverMetrics(options.engine, options.engineFigures);
+  const metrics = serverMetrics(options.engine, {
+    engine: options.engineFigures,
+    resident: options.residentFigures,
+  });
   for (const { name, version, loaded } of options.models) {
     metrics.observeSelfCheck({ model: name, version, selfCheck: loaded.selfCheck });
   }

@@ -19,6 +19,8 @@ export interface GpuWorkerConfig {
   readonly queueMax: number;
   /** Bytes of the inputs of runs that wait. */
   readonly queueBytesMax: number;
+  /** Memory that all models may take together; half of the machine's where it is undefined. */
+  readonly memoryBytesMax: number | undefined;
   /** Rows of different requests that are run together; what suits the engine where it is undefined. */
   readonly joinedRowsMax: number | undefined;
   /** Longest that a row waits for others to be run together with. */
@@ -47,6 +49,7 @@ const environmentSchema = z
     // A whole batch must find room, or it could never be answered.
     GPU_WORKER_QUEUE_MAX: integer(batchRowsMax, 65_536).default(4 * batchRowsMax),
     GPU_WORKER_QUEUE_MB: integer(1, 1_048_576).default(256),
+    GPU_WORKER_MEMORY_MB: integer(1, 16_777_216).optional(),
     GPU_WORKER_BATCH_ROWS: integer(1, batchRowsMax).optional(),
     GPU_WORKER_BATCH_DELAY_MS: integer(0, 1_000).default(0),
     GPU_WORKER_DEADLINE_MS: integer(1, 600_000).default(5_000),
@@ -93,6 +96,8 @@ export function readConfig(
     workers: values.GPU_WORKER_WORKERS,
     queueMax: values.GPU_WORKER_QUEUE_MAX,
     queueBytesMax: values.GPU_WORKER_QUEUE_MB * bytesPerMegabyte,
+    memoryBytesMax:
+      values.GPU_WORKER_MEMORY_MB === undefined ? undefined : values.GPU_WORKER_MEMORY_MB * bytesPerMegabyte,
     joinedRowsMax: values.GPU_WORKER_BATCH_ROWS,
     joinDelayMs: values.GPU_WORKER_BATCH_DELAY_MS,
     deadlineMs: values.GPU_WORKER_DEADLINE_MS,

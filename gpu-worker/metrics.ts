@@ -1,6 +1,7 @@
 // What the server counts, in Prometheus' text format.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Engine, EngineInfo, SelfCheck } from './engine/engine.ts';
+import type { ResidentFigures } from './resident-models.ts';
 
 /** Bounds in seconds: those of OpenTelemetry's http.server.request.duration, with two below for small models. */
 const durationBuckets = [
@@ -25,10 +26,16 @@ export interface ServerMetrics {
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
 
+/** Who counts beside the server itself. */
+export interface FigureSources {
+  readonly engine?: Engine['figures'] | undefined;
+  readonly resident?: (() => ResidentFigures) | undefined;
+}
+
 /** Makes the counters; each server has its own registry. */
 export function serverMetrics(
   { id, device, workers }: EngineInfo,
-  figures?: Engine['figures'],
+  sources: FigureSources = {},
 ): ServerMetrics {
   const registers = [new Registry()];
   const [registry] = registers;
@@ -42,7 +49,7 @@ export function serverMetrics(
   new Gauge({ name: 'gpu_worker_workers', help: 'Models that can run at the same time.', registers }).set(
     workers,
   );
-  if (figures !== undefined) observeFigures(registers, figures);
+  observeFigures(registers, sources);
   const selfChecks = new Gauge({
     name: 'gpu_worker_self_check_error',
     help: 'Largest difference of a model from what the processor computes, relative to the largest value of an output.',
@@ -75,8 +82,8 @@ export function serverMetrics(
   };
 }
 
-/** What the engine knows of itself, read when somebody asks for the metrics. */
-function observeFigures(registers: Registry[], figures: Engine['figures']): void {
+/** What others count, read when somebody asks for the metrics. */
+function observeFigures(registers: Registry[], { engine, resident }: FigureSources): void {
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,
@@ -86,8 +93,6 @@ function observeFigures(registers: Registry[], figures: Engine['figures']): void
         this.set(read());
       },
     });
-  gauge('gpu_worker_waiting_runs', 'Runs that wait for a worker.', () => figures().waitingRuns);
-  gauge('gpu_worker_waiting_bytes', 'Bytes of the inputs of runs that wait.', () => figures().waitingBytes);
   const counter = (name: string, help: string, read: () => number) => {
     let seen = 0;
     return new Counter({
@@ -101,10 +106,30 @@ function observeFigures(registers: Registry[], figures: Engine['figures']): void
       },
     });
   };
-  counter('gpu_worker_runs_total', 'Runs of models that were asked for.', () => figures().runs);
-  counter(
-    'gpu_worker_batches_total',
-    'Runs of the runtime that they were joined to.',
-    () => figures().batches,
-  );
+  if (engine !== undefined) {
+    gauge('gpu_worker_waiting_runs', 'Runs that wait for a worker.', () => engine().waitingRuns);
+    gauge('gpu_worker_waiting_bytes', 'Bytes of the inputs of runs that wait.', () => engine().waitingBytes);
+    counter('gpu_worker_runs_total', 'Runs of models that were asked for.', () => engine().runs);
+    counter(
+      'gpu_worker_batches_total',
+      'Runs of the runtime that they were joined to.',
+      () => engine().batches,
+    );
+  }
+  if (resident !== undefined) {
+    gauge('gpu_worker_models_loaded', 'Models in memory.', () => resident().loaded);
+    gauge('gpu_worker_models_bytes', 'Memory that they are counted with.', () => resident().bytes);
+    gauge('gpu_worker_models_bytes_max', 'Memory that they may take together.', () => resident().bytesMax);
+    gauge(
+      'gpu_worker_load_waiting_runs',
+      'Runs that wait for their models to be loaded.',
+      () => resident().waitingRuns,
+    );
+    counter('gpu_worker_model_loads_total', 'Models that were loaded.', () => resident().loads);
+    counter(
+      'gpu_worker_model_evictions_total',
+      'Models unloaded to make room for others.',
+      () => resident().evictions,
+    );
+  }
 }

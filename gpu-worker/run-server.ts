@@ -1,6 +1,7 @@
 // A server's life: load the models, listen, and on a signal finish what runs and end.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { totalmem } from 'node:os';
 import { createAdaptorServer } from '@hono/node-server';
 import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
@@ -8,6 +9,7 @@ import { createOipApp } from './app.ts';
 import type { GpuWorkerConfig } from './config.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { Engine } from './engine/engine.ts';
+import { ResidentModels } from './resident-models.ts';
 import type { ServedModel } from './served-model.ts';
 import { stopRequest } from './stop-request.ts';
 
@@ -16,8 +18,8 @@ export interface ServerOptions extends Omit<GpuWorkerConfig, 'modelFolder'> {
   /** Name and version, as `GET /v2` says them. */
   readonly name: string;
   readonly version: string;
-  /** Loads what is served. */
-  readonly loadModels: (engine: Engine) => Promise<readonly ServedModel[]>;
+  /** Loads what is served: files by the second, so that all stay within the memory that they may take together. */
+  readonly loadModels: (engine: Engine, resident: ResidentModels) => Promise<readonly ServedModel[]>;
 }
 
 /** How often idle connections are closed while the server drains. */
@@ -58,13 +60,19 @@ async function startServer(options: ServerOptions) {
     onPassedOver: (passedOver, reason) =>
       log('info', 'engine.passed_over', { engine: passedOver, reason: reason.message }),
   });
-  const models = await options.loadModels(engine);
+  const resident = new ResidentModels(engine, {
+    bytesMax: options.memoryBytesMax ?? machineBytes() / 2,
+    waitingRunsMax: options.queueMax,
+    waitingBytesMax: options.queueBytesMax,
+  });
+  const models = await options.loadModels(engine, resident);
   let draining = false;
   const app = createOipApp({
     name,
     version,
     engine: engine.info,
     engineFigures: () => engine.figures(),
+    residentFigures: () => resident.figures,
     models,
     token,
     deadlineMs,
@@ -81,6 +89,12 @@ async function startServer(options: ServerOptions) {
     return closeWithin(server, drainMs);
   };
   return { engine, server, drain };
+}
+
+/** Memory of the machine, or of the container where that has less. */
+function machineBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
 }
 
 async function listen(

@@ -57,7 +57,10 @@ const partRowsMax = 16;
  * Loads a compiled model under the name that it carries.
  * @throws GuardError `invalid_model` where the file is no compiled model
  */
-export async function loadCompiledModel(engine: Engine, bytes: Uint8Array): Promise<ServedModel> {
+export async function loadCompiledModel(
+  engine: Pick<Engine, 'info' | 'load'>,
+  bytes: Uint8Array,
+): Promise<ServedModel> {
   const { compiled, imagesChannelsFirst } = readCompiled(bytes);
   const { model, plan, screening, noise_key_id } = compiled;
   const digest = await planDigest(plan);

@@ -5,7 +5,8 @@ import packageJson from '../package.json' with { type: 'json' };
 import { asGuardError, GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { type GpuWorkerConfig, readConfig } from './config.ts';
-import type { Engine } from './engine/engine.ts';
+import type { Engine, LoadOptions } from './engine/engine.ts';
+import type { ResidentModels } from './resident-models.ts';
 import { runServer } from './run-server.ts';
 import { loadCompiledModel, type ServedModel } from './served-model.ts';
 
@@ -14,7 +15,7 @@ await runServer({
   ...config,
   name: 'nccr-guard gpu-worker',
   version: packageJson.version,
-  loadModels: (engine) => loadFolder(engine, modelFolder),
+  loadModels: (engine, resident) => loadFolder({ engine, resident, folder: modelFolder }),
 });
 
 function configOrExit(): GpuWorkerConfig {
@@ -26,8 +27,14 @@ function configOrExit(): GpuWorkerConfig {
   }
 }
 
+interface FolderOptions {
+  readonly engine: Engine;
+  readonly resident: ResidentModels;
+  readonly folder: string;
+}
+
 /** Loads every compiled file of a folder that the engine runs; one that is not a compiled model stops the start with its name. */
-async function loadFolder(engine: Engine, folder: string): Promise<ServedModel[]> {
+async function loadFolder({ engine, resident, folder }: FolderOptions): Promise<ServedModel[]> {
   const entries = await readdir(folder).catch((cause: unknown) => {
     throw new GuardError('invalid_config', `GPU_WORKER_MODELS: cannot read ${folder}`, { cause });
   });
@@ -39,12 +46,15 @@ async function loadFolder(engine: Engine, folder: string): Promise<ServedModel[]
   const fileOfName = new Map<string, string>();
   const models: ServedModel[] = [];
   for (const file of files) {
-    const model = await loadCompiledModel(engine, await readFile(join(folder, file))).catch(
-      (thrown: unknown) => {
-        const { code, message } = asGuardError(thrown);
-        throw new GuardError(code, `${file}: ${message}`, { cause: thrown });
-      },
-    );
+    const reread = () => readFile(join(folder, file));
+    const held = {
+      info: engine.info,
+      load: (bytes: Uint8Array, options?: LoadOptions) => resident.load({ bytes, reread, options }),
+    };
+    const model = await loadCompiledModel(held, await reread()).catch((thrown: unknown) => {
+      const { code, message } = asGuardError(thrown);
+      throw new GuardError(code, `${file}: ${message}`, { cause: thrown });
+    });
     const key = JSON.stringify([model.name, model.version]);
     const other = fileOfName.get(key);
     if (other !== undefined) {

@@ -58,6 +58,8 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/bearer-token.ts',
       'gpu-worker/metrics.ts',
       'gpu-worker/served-model.ts',
+      'gpu-worker/resident-models.ts',
+      'gpu-worker/waiting-runs.ts',
       'gpu-worker/conformance/',
       'gpu-worker/evaluate/',
       'gpu-worker/calibrate/',

@@ -18,6 +18,7 @@ await runServer({
   workers: 1,
   queueMax: 256,
   queueBytesMax: 64 * 1024 * 1024,
+  memoryBytesMax: undefined,
   joinedRowsMax: 1,
   joinDelayMs: 0,
   deadlineMs: 5_000,

@@ -12,6 +12,7 @@ it('is complete with a token and a model folder', () => {
     modelFolder: 'models',
     queueMax: 256,
     queueBytesMax: 268_435_456,
+    memoryBytesMax: undefined,
     joinedRowsMax: undefined,
     joinDelayMs: 0,
     deadlineMs: 5_000,
@@ -26,10 +27,17 @@ it('reads numbers', () => {
     GPU_WORKER_WORKERS: '3',
     GPU_WORKER_QUEUE_MAX: '64',
     GPU_WORKER_QUEUE_MB: '64',
+    GPU_WORKER_MEMORY_MB: '1024',
     GPU_WORKER_BATCH_ROWS: '16',
     GPU_WORKER_BATCH_DELAY_MS: '2',
   });
-  const queue = { queueMax: 64, queueBytesMax: 67_108_864, joinedRowsMax: 16, joinDelayMs: 2 };
+  const queue = {
+    memoryBytesMax: 1_073_741_824,
+    queueMax: 64,
+    queueBytesMax: 67_108_864,
+    joinedRowsMax: 16,
+    joinDelayMs: 2,
+  };
   expect(config).toMatchObject({ port: 9000, workers: 3, ...queue });
 });
 

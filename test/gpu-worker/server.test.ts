@@ -85,10 +85,10 @@ function extraction(rows: number): NamedTensor[] {
   ];
 }
 
-function send(url: string, inputs: readonly NamedTensor[]): Promise<Response> {
+function send(url: string, inputs: readonly NamedTensor[], model = 'mnist-lenet5'): Promise<Response> {
   const message = writeBinaryRequest(inputs);
   const init = { method: 'POST', body: message.body, headers: { ...message.headers, ...headers } };
-  return fetch(`${url}/v2/models/mnist-lenet5/infer`, init);
+  return fetch(`${url}/v2/models/${model}/infer`, init);
 }
 
 async function read(response: Response) {
@@ -182,6 +182,32 @@ describe('the gpu-worker as a process', () => {
       422,
       { code: 'invalid_input' },
     ]);
+  });
+
+  it('serves more models than it may hold in memory, one after the other and all at once', async () => {
+    const many = await mkdtemp(join(tmpdir(), 'gpu-worker-'));
+    const engine = await createOrtEngine({ workers: 1 });
+    const noiseKey = await importNoiseKey(new Uint8Array(32).fill(1));
+    const model = await readFile(lenetFile);
+    const names = ['a', 'b', 'c'];
+    for (const name of names) {
+      const { bytes } = await compileModel(model, { name, plan, noiseKey, engine });
+      await writeFile(join(many, `${name}.onnx`), bytes);
+    }
+    await engine.close();
+    // Each takes three megabytes, by the estimate that is the least they are counted with.
+    const url = await urlOf(start({ GPU_WORKER_MODELS: many, GPU_WORKER_MEMORY_MB: '7' }));
+    const answer = async (name: string) => (await read(await send(url, extraction(1), name))).outputs[0].data;
+    const alone = [await answer('a'), await answer('b'), await answer('c')];
+    expect(await Promise.all(names.map(answer))).toEqual(alone);
+    expect(alone[1]).toEqual(alone[0]);
+    const metrics = await (await fetch(`${url}/metrics`, { headers })).text();
+    const [, loaded] = /^gpu_worker_models_loaded (\d+)$/m.exec(metrics)!;
+    expect(Number(loaded)).toBeLessThan(3);
+    expect(metrics).toMatch(/^gpu_worker_model_evictions_total [1-9]/m);
+    expect(metrics).toContain('gpu_worker_models_bytes_max 7340032');
+    expect(metrics).toMatch(/^gpu_worker_runs_total 6$/m);
+    await rm(many, { recursive: true });
   });
 
   it('finishes a running request on SIGTERM, takes no new one and exits 0', async () => {
