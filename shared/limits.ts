@@ -135,3 +135,11 @@ export const audioSecondsMax = 60;
 export const screeningDeadlineMsMax = 120_000;
 /** Bytes of one upload, all of its files together. */
 export const uploadBytesMax = 16 * 1024 * 1024 * 1024;
+/** Models of one robustness report: more columns are no longer compared by eye. */
+export const robustnessModelsMax = 16;
+/** Sets of noise of one robustness report: the paper draws ten, and the interval hardly narrows beyond some dozens. */
+export const robustnessSetsMax = 30;
+/** Layers of one model of a robustness report. */
+export const robustnessLayersMax = 64;
+/** Classes of one model that a robustness report tells apart: ImageNet has a thousand. */
+export const robustnessClassesMax = 1_000;

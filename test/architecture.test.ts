@@ -83,6 +83,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
 /** What a room of shared/ imports beside zod and canonicalize: pure JavaScript that needs neither Node nor a browser. */
 const sharedLibraries: Readonly<Record<string, readonly string[]>> = {
   report: ['hono/html'],
+  'robustness-report': ['d3-scale', 'hono/html'],
   'screening-report': ['d3-scale', 'fast-png', 'hono/html'],
   uploads: ['fflate', 'modern-tar'],
   webhook: ['ipaddr.js', 'standardwebhooks'],

@@ -30,6 +30,7 @@ import {
   positiveInteger,
   positiveNumber,
   risingNumbers,
+  wholeNumber,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
@@ -247,8 +248,4 @@ function testAttacks(budgets: readonly number[]): TestAttack[] {
 /** Parser of an option that may be repeated. */
 function several<T>(one: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
   return (text, before = []) => [...before, one(text)];
-}
-
-function wholeNumber(text: string): number {
-  return text === '0' ? 0 : positiveInteger(text);
 }

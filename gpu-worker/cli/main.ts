@@ -15,6 +15,7 @@ import { detectorSignCommand } from './detector-sign.ts';
 import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
 import { modelCompileCommand } from './model-compile.ts';
+import { modelEvaluateCommand } from './model-evaluate.ts';
 
 import { modelExportTritonCommand } from './model-export-triton.ts';
 
@@ -29,13 +30,16 @@ const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
 /** Runs one command line and answers its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const exit: { done: number; failed: number } = { done: exitCodes.done, failed: exitCodes.failed };
-  const screen = datasetScreenCommand(() => {
+  const fail = () => {
     exit.done = exitCodes.failed;
-  });
+  };
+  const [screen, evaluate] = [datasetScreenCommand(fail), modelEvaluateCommand(fail)];
   // Of a gate 1 is a verdict: whatever keeps it from one is 2, as for the command line.
-  screen.hook('preAction', () => {
-    exit.failed = exitCodes.usage;
-  });
+  for (const gate of [screen, evaluate]) {
+    gate.hook('preAction', () => {
+      exit.failed = exitCodes.usage;
+    });
+  }
   const program = new Command('nccr-guard')
     .description('Guards a neural network: compiles models, calibrates and evaluates detectors.')
     .exitOverride()
@@ -44,6 +48,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .command('model')
     .description('protected models')
     .addCommand(modelCompileCommand())
+    .addCommand(evaluate)
     .addCommand(modelExportTritonCommand())
     .addCommand(modelImportCommand())
     .addCommand(modelOperatorsCommand())
@@ -65,11 +70,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .addCommand(screen)
     .addCommand(datasetScreenTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
-  program.addCommand(
-    conformanceCommand(() => {
-      exit.done = exitCodes.failed;
-    }),
-  );
+  program.addCommand(conformanceCommand(fail));
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
   try {

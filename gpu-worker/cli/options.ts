@@ -209,6 +209,11 @@ export function positiveInteger(text: string): number {
   return Number(text);
 }
 
+/** Parses a whole number of at least 0. */
+export function wholeNumber(text: string): number {
+  return text === '0' ? 0 : positiveInteger(text);
+}
+
 /** Parser of a seed: a whole number from 0 up to a bound. */
 export function seedNumber(most: number): (text: string) => number {
   return (text) => {

@@ -5,6 +5,7 @@ import {
   nccrL2,
   neuronChanges,
   neuronDrifts,
+  normChange,
   unitChanges,
 } from '../../../shared/maths/nccr.ts';
 
@@ -65,5 +66,27 @@ describe('neuron cover change rate', () => {
     expect(() => unitChanges(activations, { copy: 1, units: 3 })).toThrow(/units/);
     expect(() => unitChanges(activations, { copy: 3, units: 2 })).toThrow(/no copy 3/);
     expect(() => unitChanges(activations, { copy: 0, units: 2 })).toThrow(/no copy 0/);
+  });
+});
+
+describe('a change relative to what changed', () => {
+  const clean = Float32Array.of(3, -4);
+  it('is the l2 norms of both, as nccrL2 has the first', () => {
+    // (4, -4) - (3, -4) = (1, 0), of (3, -4), whose norm is 5.
+    const perturbed = Float32Array.of(4, -4);
+    expect(normChange(clean, perturbed)).toEqual({ change: 1, norm: 5 });
+    expect(nccrL2({ values: Float32Array.of(3, -4, 4, -4), copies: 1, neurons: 2 })).toBe(1);
+  });
+
+  it('sees no constant where it is centred: added to all logits it changes no probability', () => {
+    const { change, norm } = normChange(clean, Float32Array.of(103, 96), true);
+    expect(change).toBe(0);
+    // Centred, (3, -4) is (3.5, -3.5).
+    expect(norm).toBeCloseTo(Math.sqrt(2 * 3.5 ** 2), 6);
+    expect(normChange(clean, Float32Array.of(103, 96)).change).toBeCloseTo(Math.sqrt(2e4), 6);
+  });
+
+  it('refuses rows of other lengths', () => {
+    expect(() => normChange(clean, Float32Array.of(1))).toThrow(/shape/);
   });
 });
