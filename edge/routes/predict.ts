@@ -53,12 +53,12 @@ export function addPredictRoutes(app: App, dependencies: RouteDependencies): voi
   app.post('/v1/models/:model{[^/:]+}/versions/:action{[^/:]+:predict}', (context) =>
     predict(context, context.req.param('model'), nameOf(context.req.param('action'))),
   );
-  for (const of of ['', '/metadata'] as const) {
-    app.get(`/v1/models/:model{[^/:]+}${of}`, (context) =>
-      describe(context, context.req.param('model'), { of }),
+  for (const suffix of ['', '/metadata'] as const) {
+    app.get(`/v1/models/:model{[^/:]+}${suffix}`, (context) =>
+      describe(context, context.req.param('model'), { of: suffix }),
     );
-    app.get(`/v1/models/:model{[^/:]+}/versions/:version{[^/:]+}${of}`, (context) =>
-      describe(context, context.req.param('model'), { of, version: context.req.param('version') }),
+    app.get(`/v1/models/:model{[^/:]+}/versions/:version{[^/:]+}${suffix}`, (context) =>
+      describe(context, context.req.param('model'), { of: suffix, version: context.req.param('version') }),
     );
   }
   describeRoutes(app);

@@ -27,9 +27,14 @@ import { modelTrainCommand } from './model-train.ts';
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
 const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
 
-/** Runs one command line and answers its exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
-  const exit: { done: number; failed: number } = { done: exitCodes.done, failed: exitCodes.failed };
+/** What a command ends with: a gate changes it. */
+interface Exit {
+  done: number;
+  failed: number;
+}
+
+/** Makes every command. @param exit where gates say what the program is to end with */
+export function commandLine(exit: Exit = { done: exitCodes.done, failed: exitCodes.failed }): Command {
   const fail = () => {
     exit.done = exitCodes.failed;
   };
@@ -73,6 +78,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   program.addCommand(conformanceCommand(fail));
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
+  return program;
+}
+
+/** Runs one command line and answers its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const exit: Exit = { done: exitCodes.done, failed: exitCodes.failed };
+  const program = commandLine(exit);
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exit.done;
@@ -88,7 +100,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function everyCommand(command: Command): Command[] {
+/** A command and all below it, in the order in which they are listed. */
+export function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => everyCommand(child as Command))];
 }
 
