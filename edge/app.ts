@@ -22,6 +22,7 @@ import { addModelDriftRoute } from './routes/model-drift.ts';
 import { addOpenapiRoute } from './routes/openapi.ts';
 import { addPolicyRoutes } from './routes/policies.ts';
 import { addPredictRoutes, isTensorFlowServing } from './routes/predict.ts';
+import { addRobustnessRoutes } from './routes/robustness-reports.ts';
 import { addScreeningEventsRoute } from './routes/screening-events.ts';
 import { addScreeningReportRoutes } from './routes/screening-reports.ts';
 import { addScreeningUploadRoutes } from './routes/screening-uploads.ts';
@@ -62,6 +63,7 @@ export function createApp(dependencies: Dependencies): App {
   addKeyRoutes(app, dependencies);
   addModelDriftRoute(app, dependencies);
   addDetectorsRoute(app, dependencies);
+  addRobustnessRoutes(app, dependencies);
   addMetricsRoute(app, dependencies);
   addOpenapiRoute(app);
   addDashboardRoutes(app, dependencies);

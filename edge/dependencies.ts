@@ -15,6 +15,7 @@ import { mediaClient } from './clients/media-client.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
 import { policyStore } from './clients/policy-store.ts';
 import { queryClient } from './clients/query-client.ts';
+import { robustnessStore } from './clients/robustness-store.ts';
 import { screeningExtractor } from './clients/screening-extractor.ts';
 import { upstreamClient } from './clients/upstream-client.ts';
 import type { EdgeConfig, JobHoldParams, WebhookConfig } from './config.ts';
@@ -92,6 +93,7 @@ export async function createDependencies(
       guardTimeoutMs: config.guardTimeoutMs,
     },
     screening: await createScreeningServices(config),
+    robustness: robustnessStore(bindings.database, bindings.screenings),
   };
 }
 

@@ -32,7 +32,7 @@ const pages: Readonly<Record<DashboardPage, PageContent>> = {
 const strictPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/** The report of a screening brings its own style, and is shown in a frame in which nothing runs. */
+/** The report of a screening, or of robustness, brings its own style, and is shown in a frame in which nothing runs. */
 const reportPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -73,6 +73,6 @@ export function addDashboardRoutes(app: App, { dashboard }: Pick<RouteDependenci
 
 async function answerPage(context: Context<AppEnv>, page: DashboardPage): Promise<Response> {
   const markup: Markup = pageFrame(page, pages[page]);
-  const policy = page === 'report' ? reportPolicy : strictPolicy;
+  const policy = page === 'report' || page === 'robustness' ? reportPolicy : strictPolicy;
   return context.body(String(await markup), 200, { ...pageHeaders, 'content-security-policy': policy });
 }

@@ -4,6 +4,7 @@ import type { Access } from '../access/identify.ts';
 import type { Principal } from '../access/principal.ts';
 import type { RateLimits } from '../access/rate-limits.ts';
 import type { RateLimitFailure } from '../access-variables.ts';
+import type { RobustnessStore } from '../clients/robustness-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
 import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
@@ -34,4 +35,5 @@ export interface RouteDependencies {
   readonly rateLimitFailure: RateLimitFailure;
   readonly services: GuardServices;
   readonly screening: ScreeningServices;
+  readonly robustness: RobustnessStore;
 }

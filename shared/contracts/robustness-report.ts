@@ -146,9 +146,30 @@ export const robustnessReportSchema = z
     }
   });
 
+/** What a list of stored reports tells of one of them. */
+export const robustnessSummarySchema = z.strictObject({
+  id: z.string(),
+  created_at: z.iso.datetime().describe('When it was sent in.'),
+  created_by: z.string().describe('The principal that sent it.'),
+  digest: digestSchema.describe('Of the bytes that were sent.'),
+  made_at: z.iso.datetime().describe('When it was made.'),
+  dataset: z.strictObject({ name: nameSchema, images: z.int().positive() }),
+  epsilon: z.number().positive(),
+  sets: z.int().positive(),
+  models: z.array(earlierModelSchema.omit({ created_at: true })),
+});
+
+/** One page of the list. */
+export const robustnessListSchema = z.strictObject({
+  reports: z.array(robustnessSummarySchema),
+  next_cursor: z.string().nullable(),
+});
+
 export type Box = z.infer<typeof boxSchema>;
 export type SetMeans = z.infer<typeof setMeansSchema>;
 export type NccrMeasure = z.infer<typeof nccrMeasureSchema>;
 export type ModelRobustness = z.infer<typeof modelRobustnessSchema>;
 export type EarlierModel = z.infer<typeof earlierModelSchema>;
 export type RobustnessReport = z.infer<typeof robustnessReportSchema>;
+export type RobustnessSummary = z.infer<typeof robustnessSummarySchema>;
+export type RobustnessList = z.infer<typeof robustnessListSchema>;

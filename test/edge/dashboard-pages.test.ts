@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawDigit } from '../../gpu-worker/datasets/synthetic-digits.ts';
 import type { AuditPageBody } from '../../shared/contracts/audit.ts';
 import { dashboardPages } from '../../shared/contracts/dashboard.ts';
+import type { DetectorList } from '../../shared/contracts/detector-summary.ts';
 import { browserPages, chromiumFile, withoutChromium } from '../helpers/chromium.ts';
 import {
   callerToken,
@@ -11,6 +12,7 @@ import {
   operatorToken,
   startDashboardEdge,
 } from '../helpers/dashboard-edge.ts';
+import { robustModel, robustnessReportOf } from '../helpers/robustness-report.ts';
 import { digitFiles, screeningClient } from '../helpers/screening-edge.ts';
 
 describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutChromium}`, () => {
@@ -260,6 +262,29 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
       await expectText(attacked.getByRole('row').last(), /0\.3\s*adaptive-known\s*0 %\s*45 %/);
       await expectText(page.locator('[data-model="never-attacked"]'), /No report yet/);
       await expectText(page.locator('[data-model="mnist-lenet5-unguarded"]'), /No detector: the mode is off/);
+      await expectText(page.locator('#no-reports'), /None yet/);
+      expect(faults).toEqual([]);
+    });
+
+    it('lists the robustness reports that were sent in, says which of their models is guarded, and opens one', async () => {
+      const { models } = (await (await guarded.call('/v1/detectors')).json()) as DetectorList;
+      const { detector } = models.find(({ model }) => model === 'mnist-lenet5')!;
+      const guardedModel = { ...robustModel('version 2', [0.3, 0.32, 0.31]), digest: detector!.model_digest };
+      const report = robustnessReportOf([robustModel('version 1', [0.4, 0.42, 0.41]), guardedModel]);
+      const sent = await guarded.call('/v1/robustness-reports', {
+        method: 'POST',
+        body: JSON.stringify(report),
+      });
+      expect(sent.status).toBe(201);
+      const { page, faults } = await openPage('/dashboard/robustness');
+      const rows = page.locator('[data-report]');
+      await expectText(rows.first(), /version 1.*0\.410.*–.*4 images of digits/s);
+      await expectText(rows.last(), /version 2.*0\.310.*25 %mnist-lenet5, never-attacked/s);
+      await page.getByRole('button', { name: '4 images of digits' }).click();
+      await page
+        .frameLocator('#report')
+        .getByRole('heading', { name: /^Robustness of version 1/ })
+        .waitFor();
       expect(faults).toEqual([]);
     });
   });

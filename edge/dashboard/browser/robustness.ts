@@ -1,12 +1,21 @@
-// The attack cards of the detectors: what was tried, and what the guard was worth under it.
+// The attack cards of the detectors, what was tried and what the guard was worth under it; and the robustness reports.
 import type { AttackCard } from '../../../shared/contracts/detector-artefact.ts';
 import type { GuardedModelSummary } from '../../../shared/contracts/detector-summary.ts';
 import { type Child, element, facts, find } from './element.ts';
+import { showReports } from './robustness-reports.ts';
 import { instant, rateText, short } from './say-verdict.ts';
 import { startPage } from './start-page.ts';
 
-startPage(async ({ models }) => {
+startPage(async ({ guard, models }) => {
   find('models', HTMLElement).replaceChildren(...models.map(modelSection));
+  // Several models may be guarded that are one file.
+  const guarded = Map.groupBy(
+    models.flatMap(({ model, detector }) =>
+      detector === null ? [] : [{ model, digest: detector.model_digest }],
+    ),
+    ({ digest }) => digest,
+  );
+  await showReports(guard, (digest) => (guarded.get(digest) ?? []).map(({ model }) => model));
 });
 
 function modelSection({ model, mode, detector, failure }: GuardedModelSummary): HTMLElement {
