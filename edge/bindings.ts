@@ -1,5 +1,7 @@
 // The parts of Cloudflare's bindings that the edge uses, so that its code and its tests need no other type package.
 import type { Scorer } from '../shared/contracts/verdict.ts';
+import type { ErrorCode } from '../shared/errors.ts';
+import type { GraphIdentity } from '../shared/noise/graph-identity.ts';
 
 /** One statement of D1 with its values bound. */
 export interface D1Statement {
@@ -24,6 +26,11 @@ export interface D1Binding {
 /** An R2 bucket. */
 export interface R2Binding {
   get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>;
+}
+
+/** An R2 bucket whose objects say how large they are before they are read. */
+export interface SizedR2Binding extends R2Binding {
+  get(key: string): Promise<{ readonly size: number; arrayBuffer(): Promise<ArrayBuffer> } | null>;
 }
 
 /** What R2 says of an object. */
@@ -107,9 +114,58 @@ export interface ScoreAnswer {
   readonly scores: Float64Array;
 }
 
+/** A compiled graph in R2. */
+export interface GraphReference {
+  readonly key: string;
+  /** `sha256:…` of its bytes: nothing else is run. */
+  readonly digest: string;
+}
+
+/** Which graph the detector Worker is to have, and until when. */
+export interface GraphQuestion {
+  readonly graph: GraphReference;
+  /** What it must have been made from. */
+  readonly expected: GraphIdentity;
+  /** Instant of `Date.now()` after which an answer is of no use. */
+  readonly deadlineAt: number;
+}
+
+/** Rows that the detector Worker runs a graph over. */
+export interface GraphCall extends GraphQuestion {
+  /** Row-major [rows, ...input shape]. */
+  readonly inputs: Float32Array;
+  /** [rows, ...input shape]. */
+  readonly shape: readonly number[];
+  /** Rows of the noise bank and their signs, row-major [rows, N]; empty where the plan has no noise. */
+  readonly noiseRows: Int32Array;
+  readonly noiseSigns: Float32Array;
+}
+
+/** What the detector Worker says of a graph that it holds. */
+export interface HeldGraph extends GraphIdentity {
+  /** `sha256:…` of the graph's bytes. */
+  readonly compiledDigest: string;
+}
+
+/** What a graph gave. */
+export interface GraphOutputs extends HeldGraph {
+  /** Row-major [rows, runs, classes]. */
+  readonly logits: Float32Array;
+  /** Row-major [rows, columns]; undefined where the graph has no such output. */
+  readonly changes: Float32Array | undefined;
+}
+
+/** An answer that may be a refusal: of an error that is thrown a call between Workers keeps the words alone. */
+export type GraphAnswer<T> =
+  | { readonly answer: T }
+  | { readonly refusal: { readonly code: ErrorCode; readonly detail: string } };
+
 /** The detector Worker's entry point, called over a service binding. */
 export interface DetectorBinding {
   score(call: ScoreCall): Promise<ScoreAnswer>;
+  /** Opens a graph where it is not open yet. */
+  describe(question: GraphQuestion): Promise<GraphAnswer<HeldGraph>>;
+  extract(call: GraphCall): Promise<GraphAnswer<GraphOutputs>>;
 }
 
 /** A rate limit: whether one more with this key is within it. */

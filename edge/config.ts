@@ -1,8 +1,5 @@
 // The edge's configuration, read once from its bindings: a bad, missing or unknown value stops it with its name.
 import { z } from 'zod';
-import { nameSchema } from '../shared/contracts/inference.ts';
-import type { AudioInput } from '../shared/contracts/media.ts';
-import { type GuardMode, guardModes } from '../shared/contracts/verdict.ts';
 import { webhookRetrySecondsSchema, webhookSecretsSchema } from '../shared/contracts/webhook.ts';
 import { GuardError } from '../shared/errors.ts';
 import {
@@ -19,39 +16,27 @@ import type {
   QueryHistoryBinding,
   R2Binding,
   R2BucketBinding,
+  SizedR2Binding,
   WorkflowBinding,
 } from './bindings.ts';
 import { type LoadBounds, loadBounds, loadVariables } from './load-variables.ts';
-
-/** What the servers of protected models speak. */
-export const upstreamProtocols = ['open-inference', 'tensorflow-serving'] as const;
-export type UpstreamProtocol = (typeof upstreamProtocols)[number];
-
-/** One protected model as the configuration names it: which it is, and the mode of version 0 of its policy. */
-export interface ConfiguredModel {
-  readonly name: string;
-  readonly mode: GuardMode;
-  /** The version that the detector was made for, the only one that may be asked for by its number. */
-  readonly version: string | undefined;
-  /** Key of its detector artefact in R2; a model in mode off may have none. */
-  readonly artefactKey: string | undefined;
-  /** What its server speaks, and so its callers. */
-  readonly protocol: UpstreamProtocol;
-  /** Of a model that reads sound. */
-  readonly audio?: AudioInput | undefined;
-}
+import { type ConfiguredModel, configuredModels, modelsSchema } from './model-variables.ts';
 
 /** Key under which artefacts are believed, 32 bytes in base64; undefined where `none` says that any artefact is. */
 export type ArtefactPublicKeyText = string | undefined;
 
+/** Where the gpu-worker is. */
+export interface GpuWorkerConfig {
+  readonly url: URL;
+  readonly token: string;
+  /** What is asked in place of the network. */
+  readonly fetcher: FetcherBinding | undefined;
+}
+
 /** Everything that the edge is told from outside. */
 export interface EdgeConfig {
-  readonly gpuWorker: {
-    readonly url: URL;
-    readonly token: string;
-    /** What is asked in place of the network. */
-    readonly fetcher: FetcherBinding | undefined;
-  };
+  /** undefined where the detector Worker runs the graphs of all models. */
+  readonly gpuWorker: GpuWorkerConfig | undefined;
   readonly upstream: {
     readonly url: URL;
     readonly token: string | undefined;
@@ -111,37 +96,6 @@ const timeoutSchema = z
   .transform(Number)
   .pipe(z.int().min(1).max(600_000));
 
-const modelsSchema = z
-  .array(
-    z.strictObject({
-      // A name becomes a path segment of the upstream and of the gpu-worker.
-      name: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-      mode: z.enum(guardModes).default('shadow'),
-      // It becomes one too.
-      version: nameSchema.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/).optional(),
-      artefact: z.string().min(1).max(1024).optional(),
-      protocol: z.enum(upstreamProtocols).default('open-inference'),
-      audio: z
-        .strictObject({ sample_rate: z.int().min(1).max(1_000_000), mix_down: z.boolean().default(false) })
-        .transform(
-          ({ sample_rate, mix_down }): AudioInput => ({ sampleRate: sample_rate, mixDown: mix_down }),
-        )
-        .optional(),
-    }),
-  )
-  .min(1)
-  .superRefine((models, context) => {
-    for (const [index, { name, mode, artefact }] of models.entries()) {
-      if (models.findIndex((other) => other.name === name) !== index) {
-        context.addIssue({ code: 'custom', path: [index, 'name'], message: `${name} is named twice` });
-      }
-      if (mode !== 'off' && artefact === undefined) {
-        const message = 'is needed unless the mode is off';
-        context.addIssue({ code: 'custom', path: [index, 'artefact'], message });
-      }
-    }
-  });
-
 /** Words with spaces between them. */
 const wordsSchema = z
   .string()
@@ -177,7 +131,7 @@ const bindingsSchema = z
     WEBHOOK_RESOLVER_URL: serviceUrlSchema.optional(),
     WEBHOOK_RETRY_SECONDS: wordsSchema.pipe(webhookRetrySecondsSchema).optional(),
     WEBHOOK_SECRETS: wordsSchema.pipe(webhookSecretsSchema).optional(),
-    GPU_WORKER_TOKEN: secretSchema,
+    GPU_WORKER_TOKEN: secretSchema.optional(),
     NOISE_KEY: z.string().regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits'),
     ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
     UPSTREAM_TOKEN: secretSchema.optional(),
@@ -191,11 +145,7 @@ const bindingsSchema = z
     UPSTREAM: z.custom<FetcherBinding>(isBinding, 'must be a binding that fetches').optional(),
   })
   .superRefine(checkAccess)
-  .superRefine(({ GPU_WORKER_URL: url, GPU_CONTAINER: container }, context) => {
-    if (url !== undefined || container !== undefined) return;
-    const message = 'is needed where there is no GPU_CONTAINER';
-    context.addIssue({ code: 'custom', path: ['GPU_WORKER_URL'], message });
-  });
+  .superRefine(checkExtraction);
 
 /** Host of requests to the containers, which only their Worker reads. */
 const containerUrl = new URL('http://gpu-worker/');
@@ -207,25 +157,15 @@ const containerUrl = new URL('http://gpu-worker/');
  */
 export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig {
   const values = parseBindings(bindingsSchema, env);
-  const models = values.GUARD_MODELS.map(
-    ({ name, mode, version, artefact, protocol, audio }): ConfiguredModel => {
-      return { name, mode, version, artefactKey: artefact, protocol, audio };
-    },
-  );
   return {
-    // An address wins over the containers.
-    gpuWorker: {
-      url: values.GPU_WORKER_URL ?? containerUrl,
-      token: values.GPU_WORKER_TOKEN,
-      fetcher: values.GPU_WORKER_URL === undefined ? values.GPU_CONTAINER : values.GPU_WORKER,
-    },
+    gpuWorker: gpuWorkerOf(values),
     upstream: {
       url: values.UPSTREAM_URL,
       token: values.UPSTREAM_TOKEN,
       timeoutMs: values.UPSTREAM_TIMEOUT_MS,
       fetcher: values.UPSTREAM,
     },
-    models: new Map(models.map((model) => [model.name, model])),
+    models: configuredModels(values.GUARD_MODELS),
     access: accessConfig(values),
     guardTimeoutMs: values.GUARD_TIMEOUT_MS,
     load: loadBounds(values),
@@ -254,15 +194,52 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): EdgeConfig 
   };
 }
 
+/** Every model that is guarded needs somebody who runs its graph. */
+function checkExtraction(
+  values: {
+    readonly GPU_WORKER_URL?: URL | undefined;
+    readonly GPU_CONTAINER?: FetcherBinding | undefined;
+    readonly GPU_WORKER_TOKEN?: string | undefined;
+    readonly GUARD_MODELS: z.output<typeof modelsSchema>;
+  },
+  context: z.RefinementCtx,
+): void {
+  const refuse = (name: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [name], message });
+  const hasWorker = values.GPU_WORKER_URL !== undefined || values.GPU_CONTAINER !== undefined;
+  if (hasWorker && values.GPU_WORKER_TOKEN === undefined) {
+    refuse('GPU_WORKER_TOKEN', 'is needed where there is a gpu-worker');
+  }
+  const bare = values.GUARD_MODELS.find(
+    ({ artefact, graph }) => artefact !== undefined && graph === undefined,
+  );
+  if (!hasWorker && bare !== undefined) {
+    refuse('GPU_WORKER_URL', `is needed where there is no GPU_CONTAINER: model ${bare.name} names no graph`);
+  }
+}
+
+function gpuWorkerOf(values: {
+  readonly GPU_WORKER_URL?: URL | undefined;
+  readonly GPU_CONTAINER?: FetcherBinding | undefined;
+  readonly GPU_WORKER?: FetcherBinding | undefined;
+  readonly GPU_WORKER_TOKEN?: string | undefined;
+}): GpuWorkerConfig | undefined {
+  const { GPU_WORKER_URL: url, GPU_CONTAINER: container, GPU_WORKER_TOKEN: token } = values;
+  if (token === undefined) return undefined;
+  // An address wins over the containers.
+  if (url !== undefined) return { url, token, fetcher: values.GPU_WORKER };
+  return container && { url: containerUrl, token, fetcher: container };
+}
+
 /** Everything that the detector Worker is told from outside. */
 export interface DetectorConfig {
   readonly artefactPublicKey: ArtefactPublicKeyText;
-  readonly artefacts: R2Binding;
+  readonly artefacts: SizedR2Binding;
 }
 
 const detectorBindingsSchema = z.strictObject({
   ARTEFACT_PUBLIC_KEY: artefactPublicKeySchema,
-  ARTEFACTS: z.custom<R2Binding>(isBinding, 'must be an R2 bucket'),
+  ARTEFACTS: z.custom<SizedR2Binding>(isBinding, 'must be an R2 bucket'),
 });
 
 /**

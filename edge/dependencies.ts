@@ -9,10 +9,13 @@ import { auditFigures } from './clients/audit-figures.ts';
 import { auditStore } from './clients/audit-store.ts';
 import { type BreakerState, breakerStates, circuitBreaker } from './clients/circuit-breaker.ts';
 import { detectorClient } from './clients/detector-client.ts';
-import { extractorClient } from './clients/extractor-client.ts';
+import { extractorByModel } from './clients/extractor-by-model.ts';
+import { type ExtractorClient, extractorClient } from './clients/extractor-client.ts';
+import { graphExtractor } from './clients/graph-extractor.ts';
 import { keyStore } from './clients/key-store.ts';
-import { mediaClient } from './clients/media-client.ts';
+import { type MediaClient, mediaClient } from './clients/media-client.ts';
 import { type Neighbour, neighbour } from './clients/neighbour.ts';
+import { noExtractor, noMedia, noScreening } from './clients/no-gpu-worker.ts';
 import { policyStore } from './clients/policy-store.ts';
 import { queryClient } from './clients/query-client.ts';
 import { robustnessStore } from './clients/robustness-store.ts';
@@ -43,12 +46,7 @@ export async function createDependencies(
 ): Promise<Dependencies> {
   const { bindings, upstream, load } = config;
   const metrics = guardMetrics();
-  const gpuWorker = {
-    ...config.gpuWorker,
-    worker: watchedNeighbour('gpu-worker', { metrics, load }),
-    // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
-    patienceMs: config.guardTimeoutMs / 2,
-  };
+  const extraction = createExtraction(config, metrics);
   const policies = policyStore(bindings.database);
   const audit = auditStore(bindings.database, () => metrics.auditRetries.inc());
   return {
@@ -62,9 +60,8 @@ export async function createDependencies(
       policyStore: policies,
       noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
       artefacts: await artefactStore(bindings.artefacts, { publicKey: config.artefactPublicKey }),
-      extractor: extractorClient(gpuWorker),
+      ...extraction,
       detector: detectorClient(bindings.detector, (model) => metrics.fallbacks.inc({ model })),
-      media: mediaClient(gpuWorker),
       queries: queryClient(bindings.queries),
       upstream: upstreamClient({
         ...upstream,
@@ -97,22 +94,52 @@ export async function createDependencies(
   };
 }
 
+/** Makes whoever runs the graphs, and whoever decodes files. */
+function createExtraction(
+  { gpuWorker, models, bindings, guardTimeoutMs, load }: EdgeConfig,
+  metrics: GuardMetrics,
+): { readonly extractor: ExtractorClient; readonly media: MediaClient } {
+  // Callers may give a verdict less time than this: what they wait for in vain then speaks of them.
+  const patienceMs = guardTimeoutMs / 2;
+  const graphs = new Map(
+    [...models.values()].flatMap(({ name, graphs: own }) =>
+      own === undefined ? [] : [[name, own] as const],
+    ),
+  );
+  const worker = gpuWorker && {
+    ...gpuWorker,
+    worker: watchedNeighbour('gpu-worker', { metrics, load }),
+    patienceMs,
+  };
+  const onWorker = worker === undefined ? noExtractor() : extractorClient(worker);
+  const media = worker === undefined ? noMedia() : mediaClient(worker);
+  if (graphs.size === 0) return { extractor: onWorker, media };
+  const onGraphs = graphExtractor({
+    binding: bindings.detector,
+    graphs,
+    worker: watchedNeighbour('detector Worker', { metrics, load }),
+    patienceMs,
+  });
+  return { extractor: extractorByModel({ graphs, onGraphs, onWorker }), media };
+}
+
 /** Longer than any verdict may take: a policy gives it at most a minute. */
 const pendingSlackMs = 90_000;
 
 /** A neighbour whose circuit breaker shows its state in the metrics. */
 function watchedNeighbour(
-  name: 'gpu-worker' | 'upstream',
+  name: 'gpu-worker' | 'detector Worker' | 'upstream',
   { metrics, load }: { metrics: GuardMetrics; load: LoadBounds },
 ): Neighbour {
+  const label = name.toLowerCase().replace(' ', '-');
   const show = (state: BreakerState) =>
-    metrics.breakers.set({ neighbour: name }, breakerStates.indexOf(state));
+    metrics.breakers.set({ neighbour: label }, breakerStates.indexOf(state));
   show('closed');
   const breaker = circuitBreaker({
     bounds: { callsMin: load.breakerCallsMin },
     onChange(state) {
       show(state);
-      log('warn', 'neighbour.breaker', { neighbour: name, state });
+      log('warn', 'neighbour.breaker', { neighbour: label, state });
     },
   });
   return neighbour({ name: `the ${name}`, breaker });
@@ -129,7 +156,8 @@ export async function createScreeningServices(config: EdgeConfig): Promise<Scree
     uploads: uploadStore(database),
     shards: shardStore(database),
     objects: jobObjects(screenings),
-    extractor: screeningExtractor(config.gpuWorker),
+    hasGpuWorker: config.gpuWorker !== undefined,
+    extractor: config.gpuWorker === undefined ? noScreening() : screeningExtractor(config.gpuWorker),
     noiseKey: await importNoiseKeyHex(config.noiseKeyHex),
     webhook: config.webhook === undefined ? undefined : webhookSender(config.webhook),
     async startRun(hold) {

@@ -143,3 +143,11 @@ export const robustnessSetsMax = 30;
 export const robustnessLayersMax = 64;
 /** Classes of one model that a robustness report tells apart: ImageNet has a thousand. */
 export const robustnessClassesMax = 1_000;
+/** Bytes of a compiled graph that the detector Worker runs, and of all that one of its isolates, of 128 MB, holds at once. */
+export const graphBytesMax = 8 * 1024 * 1024;
+export const graphsBytesMax = 16 * 1024 * 1024;
+/** Calls that an isolate of the detector Worker has under way at once, and the bytes of their inputs. */
+export const graphCallsMax = 64;
+export const graphCallBytesMax = 16 * 1024 * 1024;
+/** Bytes of logits and changes that such a call answers: half of what the platform carries from one Worker to another. */
+export const graphOutputBytesMax = 16 * 1024 * 1024;

@@ -44,6 +44,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'edge/config.ts',
       'edge/access-variables.ts',
       'edge/load-variables.ts',
+      'edge/model-variables.ts',
       'edge/bindings.ts',
     ],
   ],

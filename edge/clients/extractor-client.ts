@@ -27,13 +27,17 @@ import {
   tryWorker,
   type WorkerAnswer,
 } from './ask-gpu-worker.ts';
+import { hasNegativeMean } from './negative-means.ts';
 import { type Neighbour, neighbour } from './neighbour.ts';
 import { noiseTensors } from './noise-tensors.ts';
+import { requireIdentity } from './require-identity.ts';
 import { sendTrace, type TraceContext } from './trace-context.ts';
 
-/** What the gpu-worker must be serving for its numbers to mean anything to the detector. */
+/** What must be run for its numbers to mean anything to the detector. */
 export interface ExpectedModel {
   readonly name: string;
+  /** Which stage of a sequential test it is of, from 0; the graph of the whole plan has none. */
+  readonly stage?: number;
   /** Version of the graph where it runs a part of a plan: see `partVersion`; the graph of the whole plan has none. */
   readonly version?: string;
   readonly modelDigest: string;
@@ -70,14 +74,14 @@ export interface Extraction {
   readonly compiledDigest: string;
 }
 
-/** The gpu-worker as the guard sees it. */
+/** Whoever runs compiled graphs, as the guard sees it: a gpu-worker, or the detector Worker. */
 export interface ExtractorClient {
   /**
    * @throws GuardError `extractor_unreachable`, `extractor_unauthorized`, `overloaded`, `deadline_exceeded`,
    *   `bad_extractor_reply`, or `detector_unavailable` where another model, noise key or plan answered
    */
   extract(call: ExtractionCall): Promise<Extraction>;
-  /** Resolves where the gpu-worker serves exactly this model; throws as `extract` does. */
+  /** Resolves where exactly this model is served; throws as `extract` does. */
   checkServes(expected: ExpectedModel, deadlineAt: number): Promise<void>;
 }
 
@@ -149,10 +153,7 @@ function readChanges(
 ): Float32Array | undefined {
   if (columns.length === 0) return undefined;
   const changes = floatOutput(outputs, compiledTensors.changes, [selections.length, columns.length]);
-  const isMean = columns.map(({ quantity }) => quantity === 'change' || quantity === 'base');
-  if (changes.some((value, index) => value < 0 && isMean[index % columns.length])) {
-    throw badReply('its changes are less than none');
-  }
+  if (hasNegativeMean(changes, columns)) throw badReply('its changes are less than none');
   return changes;
 }
 
@@ -180,20 +181,11 @@ async function checkIdentity(
   if (isSilent || !compiledDigest.success) {
     throw badReply('it does not say which model it runs');
   }
-  if (modelDigest !== expected.modelDigest) {
-    throw new GuardError(
-      'detector_unavailable',
-      'the detector was made for another model than the one that runs',
-    );
-  }
-  if (noiseKeyId !== expected.noiseKeyId) {
-    throw new GuardError('detector_unavailable', 'the gpu-worker runs with another noise key than the guard');
-  }
-  if (planDigest !== expected.planDigest) {
-    throw new GuardError(
-      'detector_unavailable',
-      'the gpu-worker makes other copies than the detector was made for',
-    );
-  }
+  const said = {
+    modelDigest: String(modelDigest),
+    noiseKeyId: String(noiseKeyId),
+    planDigest: String(planDigest),
+  };
+  requireIdentity(said, expected, 'the gpu-worker');
   return compiledDigest.data;
 }

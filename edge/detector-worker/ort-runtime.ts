@@ -2,6 +2,7 @@
 
 import runtimeModule from 'onnxruntime-web/ort-wasm-simd-threaded.wasm';
 import * as ort from 'onnxruntime-web/wasm';
+import type { NamedTensor } from '../../shared/maths/tensor.ts';
 
 /** The shortest valid WebAssembly module: stands for the bytes that the runtime believes it instantiates. */
 const emptyModule = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -41,6 +42,27 @@ export async function runOrtSession(
     throw new Error('the detector graph does not give floating point scores');
   }
   return Float64Array.from(data);
+}
+
+/**
+ * Runs a session.
+ * @param feeds all inputs, of float32 or int64
+ * @returns the outputs of float32 by their names
+ */
+export async function runOrtGraph(
+  session: ort.InferenceSession,
+  feeds: readonly NamedTensor[],
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const tensors = feeds.map(({ name, datatype, shape, data }) => {
+    const tensor =
+      datatype === 'INT64'
+        ? new ort.Tensor('int64', data as BigInt64Array, shape)
+        : new ort.Tensor('float32', data as Float32Array, shape);
+    return [name, tensor] as const;
+  });
+  const outputs = await session.run(Object.fromEntries(tensors));
+  const floats = Object.entries(outputs).map(([name, { data }]) => [name, data] as const);
+  return new Map(floats.filter((entry): entry is [string, Float32Array] => entry[1] instanceof Float32Array));
 }
 
 /**

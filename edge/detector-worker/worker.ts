@@ -1,15 +1,31 @@
-// The detector Worker: scores NCCR vectors with the ONNX graph of a detector artefact, called by the edge over RPC.
+// The detector Worker, called by the edge over RPC: scores NCCR vectors with the ONNX graph of a detector artefact, and runs the compiled
+// graphs of models that need no gpu-worker.
 import { WorkerEntrypoint } from 'cloudflare:workers';
 import { GuardError } from '../../shared/errors.ts';
-import type { ScoreAnswer, ScoreCall } from '../bindings.ts';
+import { graphCallBytesMax, graphCallsMax, graphsBytesMax } from '../../shared/limits.ts';
+import type {
+  GraphAnswer,
+  GraphCall,
+  GraphOutputs,
+  GraphQuestion,
+  HeldGraph,
+  ScoreAnswer,
+  ScoreCall,
+} from '../bindings.ts';
 import {
   type ArtefactStore,
   artefactStore,
   type LoadedArtefact,
   sameScore,
 } from '../clients/artefact-store.ts';
+import { requireIdentity } from '../clients/require-identity.ts';
 import { parseDetectorConfig } from '../config.ts';
+import { pendingWork } from '../guard/pending-work.ts';
+import { answerCall } from './answer-call.ts';
+import { extractRows } from './extract-rows.ts';
+import { type GraphSessions, graphSessions } from './graph-sessions.ts';
 import { keepFirst } from './keep-first.ts';
+import { type CompiledGraph, openGraph, readGraph } from './open-graph.ts';
 import { openOrtSession, runOrtSession } from './ort-runtime.ts';
 
 type Session = Awaited<ReturnType<typeof openOrtSession>>;
@@ -17,6 +33,10 @@ type Session = Awaited<ReturnType<typeof openOrtSession>>;
 /** Sessions that passed their self-check, by the artefact's key and the stage; an artefact is immutable. */
 const sessions = new Map<string, { readonly digest: string; readonly session: Session }>();
 let store: ArtefactStore | undefined;
+
+let graphs: GraphSessions<CompiledGraph> | undefined;
+/** A guard's verdict may take a minute: then the place of a call is free whatever became of it. */
+const calls = pendingWork({ requestsMax: graphCallsMax, bytesMax: graphCallBytesMax, lastsMs: 60_000 });
 
 /** What the edge binds to as DETECTOR. */
 export class DetectorWorker extends WorkerEntrypoint<object> {
@@ -39,6 +59,34 @@ export class DetectorWorker extends WorkerEntrypoint<object> {
     }
     return { scorer: 'onnxruntime-web', scores: await runOrtSession(known.session, vectors, rows) };
   }
+
+  /** Opens a graph where it is not open yet, and says what it was made from. */
+  describe({ graph, expected, deadlineAt }: GraphQuestion): Promise<GraphAnswer<HeldGraph>> {
+    return answerCall(async () => {
+      const moment = { deadlineAt, waitUntil: this.ctx.waitUntil.bind(this.ctx) };
+      graphs ??= openGraphs(this.env);
+      return graphs.use(graph, moment, async ({ held }) => {
+        requireIdentity(held, expected, 'the detector Worker');
+        return held;
+      });
+    });
+  }
+
+  /** Runs a graph over the rows of one request. */
+  extract(call: GraphCall): Promise<GraphAnswer<GraphOutputs>> {
+    return answerCall(async () => {
+      const leave = calls.admit(call.inputs.byteLength);
+      if (leave === undefined) {
+        throw new GuardError('overloaded', 'the detector Worker has more work than it takes');
+      }
+      try {
+        graphs ??= openGraphs(this.env);
+        return await extractRows(call, { sessions: graphs, waitUntil: this.ctx.waitUntil.bind(this.ctx) });
+      } finally {
+        leave();
+      }
+    });
+  }
 }
 
 export default {
@@ -47,6 +95,15 @@ export default {
     return new Response(null, { status: 404 });
   },
 };
+
+function openGraphs(env: object): GraphSessions<CompiledGraph> {
+  const { artefacts } = parseDetectorConfig(env);
+  return graphSessions({
+    read: (graph) => readGraph(artefacts, graph),
+    open: openGraph,
+    bytesMax: graphsBytesMax,
+  });
+}
 
 function openStore(env: object): Promise<ArtefactStore> {
   const { artefacts, artefactPublicKey: publicKey } = parseDetectorConfig(env);

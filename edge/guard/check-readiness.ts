@@ -4,7 +4,7 @@ import { asGuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import { partVersion } from '../../shared/noise/plan-digest.ts';
 import type { WaitUntil } from '../bindings.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 import type { GuardedModel } from './current-policies.ts';
 import type { GuardServices } from './guard-services.ts';
 import { loadDetector } from './judge-input.ts';
@@ -60,8 +60,8 @@ export async function checkModel(
   const graphs =
     sequential === undefined
       ? [{ ...expected, planDigest }]
-      : sequential.planDigests.map((digest) => {
-          return { ...expected, planDigest: digest, version: partVersion(digest) };
+      : sequential.planDigests.map((digest, stage) => {
+          return { ...expected, stage, planDigest: digest, version: partVersion(digest) };
         });
   await Promise.all(graphs.map((graph) => services.extractor.checkServes(graph, deadlineAt)));
   // Also warms the detector Worker, so that the first request does not pay for its start.

@@ -4,7 +4,7 @@ import { GuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { WaitUntil } from '../bindings.ts';
 import type { PolicyStore } from '../clients/policy-store.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 import { withinDeadline } from './within-deadline.ts';
 
 /** Age at which a policy is read again, behind the answer of the request that finds it so old. */

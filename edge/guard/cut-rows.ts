@@ -8,7 +8,7 @@ import { type AddedMember, addMember } from '../../shared/oip/add-member.ts';
 import { type OipMessage, writeRequest } from '../../shared/oip/write-message.ts';
 import { cutPredictRequest } from '../../shared/tensorflow-serving/predict-request.ts';
 import { readBounded } from '../clients/read-bounded.ts';
-import type { UpstreamProtocol } from '../config.ts';
+import type { UpstreamProtocol } from '../model-variables.ts';
 import { type InputMessage, readInference } from './validate-input.ts';
 
 /** Flat parameter and header of an answer that lack rows of the request: their numbers from 0, with commas between. */

@@ -4,7 +4,7 @@ import { asGuardError } from '../../shared/errors.ts';
 import { log } from '../../shared/log.ts';
 import type { ArtefactStore, LoadedArtefact } from '../clients/artefact-store.ts';
 import type { AuditFiguresStore, DriftState, StoredDrift } from '../clients/audit-figures.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 
 /** Rows and requests of late that are compared, and how old they may be. */
 const rowsMax = 1_000;

@@ -6,7 +6,7 @@ import {
   type PolicyVersion,
 } from '../../shared/contracts/policy.ts';
 import { GuardError } from '../../shared/errors.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 import type { GuardServices } from './guard-services.ts';
 import { requireEnforceable } from './require-enforceable.ts';
 

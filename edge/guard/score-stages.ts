@@ -190,6 +190,7 @@ async function extractStage(
   const { logits, changes, compiledDigest } = await extractor.extract({
     expected: {
       name: model.name,
+      stage,
       version: partVersion(planDigest),
       modelDigest: model.digest,
       noiseKeyId: noiseKey.id,

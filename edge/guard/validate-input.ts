@@ -6,7 +6,7 @@ import { batchRowsMax } from '../../shared/limits.ts';
 import { elementCount, type NamedTensor } from '../../shared/maths/tensor.ts';
 import { type ReadRequest, readRequest } from '../../shared/oip/read-message.ts';
 import { readPredictRequest } from '../../shared/tensorflow-serving/predict-request.ts';
-import type { ConfiguredModel } from '../config.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 
 /** Places that one answer names. */
 const placesMax = 8;

@@ -6,9 +6,9 @@ import type { RateLimits } from '../access/rate-limits.ts';
 import type { RateLimitFailure } from '../access-variables.ts';
 import type { RobustnessStore } from '../clients/robustness-store.ts';
 import type { TraceContext } from '../clients/trace-context.ts';
-import type { ConfiguredModel } from '../config.ts';
 import type { GuardTrail } from '../guard/guard-inference.ts';
 import type { GuardServices } from '../guard/guard-services.ts';
+import type { ConfiguredModel } from '../model-variables.ts';
 import type { ScreeningServices } from '../screening/screening-services.ts';
 
 /** Variables of one request. */

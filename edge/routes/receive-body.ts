@@ -5,8 +5,8 @@ import { GuardError } from '../../shared/errors.ts';
 import { bodyBytesMax } from '../../shared/limits.ts';
 import { requireModel } from '../access/principal.ts';
 import { readMessageBody } from '../clients/read-bounded.ts';
-import type { ConfiguredModel, UpstreamProtocol } from '../config.ts';
 import type { GuardedModel } from '../guard/current-policies.ts';
+import type { ConfiguredModel, UpstreamProtocol } from '../model-variables.ts';
 import type { AppEnv, RouteDependencies } from './app-env.ts';
 
 /** What is read of a body that is too large, so that its sender gets to read the refusal. */

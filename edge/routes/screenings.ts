@@ -10,6 +10,7 @@ import { GuardError } from '../../shared/errors.ts';
 import { parseJson } from '../../shared/oip/parse-json.ts';
 import { webhookTarget } from '../../shared/webhook/webhook-target.ts';
 import { isForModel } from '../access/principal.ts';
+import { screeningRefusal } from '../clients/no-gpu-worker.ts';
 import { createJob } from '../screening/create-job.ts';
 import { describeJob } from '../screening/describe-job.ts';
 import { isJobId } from '../screening/job-id.ts';
@@ -43,6 +44,7 @@ export function addScreeningRoutes(app: App, { models, screening }: RouteDepende
     const idempotencyKey = readIdempotencyKey(context);
     const request = readScreeningRequest(parseJson(await receiveBody(context)));
     configuredModel(context, models, request.model);
+    if (!screening.hasGpuWorker) throw screeningRefusal();
     if (request.webhook !== undefined) requireWebhook(request.webhook, screening);
     const job = await createJob(jobs, { idempotencyKey, request });
     const location = `/v1/screenings/${job.id}`;

@@ -22,6 +22,8 @@ export interface ScreeningServices {
   readonly uploads: UploadStore;
   readonly shards: ShardStore;
   readonly objects: JobObjects;
+  /** Whether there is one that could extract: without it no job is taken on. */
+  readonly hasGpuWorker: boolean;
   readonly extractor: ScreeningExtractor;
   readonly noiseKey: NoiseKey;
   readonly notices: NoticeStore;

@@ -67,6 +67,32 @@ describe('a complete configuration', () => {
     expect(gpuWorker).toMatchObject({ url: new URL(complete.GPU_WORKER_URL), fetcher: undefined });
   });
 
+  it('needs no gpu-worker where every guarded model names its graph', () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const graph = { key: 'graphs/lenet.onnx', digest };
+    const models = [
+      { name: 'lenet', artefact: 'a.json', graph },
+      { name: 'other', mode: 'off' },
+    ];
+    const GUARD_MODELS = JSON.stringify(models);
+    const alone = { GPU_WORKER_URL: '', GPU_WORKER_TOKEN: undefined, GUARD_MODELS };
+    const config = parseConfig({ ...complete, ...alone });
+    expect(config.gpuWorker).toBeUndefined();
+    expect(config.models.get('lenet')!.graphs).toEqual([graph]);
+    // Both run beside each other, and a sequential test has a graph a stage.
+    const staged = JSON.stringify([{ ...models[0], graph: [graph, { ...graph, key: 'graphs/1.onnx' }] }]);
+    const both = parseConfig({ ...complete, GUARD_MODELS: staged });
+    expect(both.gpuWorker).toMatchObject({ url: new URL(complete.GPU_WORKER_URL) });
+    expect(both.models.get('lenet')!.graphs).toHaveLength(2);
+    const bare = JSON.stringify([...models, { name: 'third', artefact: 'b.json' }]);
+    expect(refusal({ ...alone, GUARD_MODELS: bare }).message).toContain('model third names no graph');
+    expect(refusal({ GPU_WORKER_TOKEN: undefined }).message).toContain('GPU_WORKER_TOKEN');
+    for (const wrong of [{ key: 'a' }, { key: 'a', digest: 'sha256:b' }, { ...graph, more: 1 }, 'a', []]) {
+      const one = JSON.stringify([{ ...models[0], graph: wrong }]);
+      expect(refusal({ ...alone, GUARD_MODELS: one }).message).toContain('GUARD_MODELS');
+    }
+  });
+
   it('may switch authentication off only by saying so', () => {
     expect(parseConfig({ ...complete, AUTH: 'none', API_TOKEN: undefined }).access).toEqual({
       required: false,

@@ -1,7 +1,7 @@
 // Which policy guards where the database is slow, silent or gone.
 import { describe, expect, it } from 'vitest';
-import type { ConfiguredModel } from '../../../edge/config.ts';
 import { currentPolicies } from '../../../edge/guard/current-policies.ts';
+import type { ConfiguredModel } from '../../../edge/model-variables.ts';
 import { defaultPolicy, type Policy } from '../../../shared/contracts/policy.ts';
 import type { GuardMode } from '../../../shared/contracts/verdict.ts';
 
