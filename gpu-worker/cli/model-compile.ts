@@ -1,11 +1,12 @@
 // `nccr-guard model compile`: a protected model in, what a gpu-worker serves out.
-import { join, parse } from 'node:path';
+import { basename, join, parse } from 'node:path';
 import { Command, Option } from 'commander';
 import { designReads, type VectorDesign, vectorDesigns } from '../../shared/contracts/detector-artefact.ts';
 import { changeColumns, projectedNeurons } from '../../shared/contracts/extraction.ts';
 import { type ScreeningMode, screeningModes } from '../../shared/contracts/screening.ts';
 import { stagePlan } from '../../shared/detector/sequential-test.ts';
 import { GuardError } from '../../shared/errors.ts';
+import { graphBytesMax } from '../../shared/limits.ts';
 import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
@@ -129,6 +130,19 @@ async function run(path: string, options: CompileOptions): Promise<void> {
     );
   }
   for (const { out, bytes, digest } of summaries) console.log(`wrote ${out}, ${bytes} bytes, ${digest}`);
+  if (screening === undefined && !isFolder) console.log(withoutGpuWorker(summaries));
+}
+
+/** What to do where no gpu-worker is to serve the graphs. */
+function withoutGpuWorker(
+  graphs: readonly { readonly out: string; readonly bytes: number; readonly digest: string }[],
+): string {
+  if (graphs.some(({ bytes }) => bytes > graphBytesMax)) {
+    return `too large to run without a gpu-worker, which takes at most ${graphBytesMax} bytes a graph`;
+  }
+  const members = graphs.map(({ out, digest }) => ({ key: `graphs/${basename(out)}`, digest }));
+  const graph = JSON.stringify(members.length === 1 ? members[0] : members);
+  return `to run without a gpu-worker: put into R2 under the key and add to the model in GUARD_MODELS "graph": ${graph}`;
 }
 
 /** Compiles an ONNX file with each of its plans. */
