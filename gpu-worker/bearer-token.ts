@@ -1,5 +1,5 @@
 // Lets only requests through that carry the server's token.
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
 import { GuardError } from '../shared/errors.ts';
 
@@ -21,5 +21,5 @@ export function bearerToken(token: string): MiddlewareHandler {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }

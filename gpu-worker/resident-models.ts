@@ -3,6 +3,7 @@ import { GuardError } from '../shared/errors.ts';
 import { log } from '../shared/log.ts';
 import { sha256Digest } from '../shared/noise/noise-key.ts';
 import type { Engine, LoadedModel, LoadOptions } from './engine/engine.ts';
+import { freeBuffer } from './engine/free-buffer.ts';
 import { WaitingRuns } from './waiting-runs.ts';
 
 /** How much is held. */
@@ -16,6 +17,7 @@ export interface ResidentBounds {
 
 /** A file and where it is read again after its model was unloaded. */
 export interface ModelSource {
+  /** Taken over: empty once the model was unloaded. */
   readonly bytes: Uint8Array;
   readonly reread: () => Promise<Uint8Array>;
   readonly options?: LoadOptions | undefined;
@@ -40,6 +42,8 @@ interface Entry {
   memory: number;
   /** Undefined while it is not loaded, and from when it is to make room: who comes then waits for the next load. */
   loaded: LoadedModel | undefined;
+  /** What it was loaded from, which the engine keeps for threads that take the place of others. */
+  file: Uint8Array | undefined;
   loading: boolean;
   running: number;
   /** Called when the last run has ended. */
@@ -134,7 +138,16 @@ export class ResidentModels {
         `the model needs about ${needed} MB of memory, and ${allowed} MB are allowed for all models (GPU_WORKER_MEMORY_MB)`,
       );
     }
-    const entry = { digest, source, memory, loaded: undefined, loading: false, running: 0, idle: undefined };
+    const entry: Entry = {
+      digest,
+      source,
+      memory,
+      loaded: undefined,
+      file: undefined,
+      loading: false,
+      running: 0,
+      idle: undefined,
+    };
     return [entry, await this.#inTurn(() => this.#bring(entry, bytes))];
   }
 
@@ -181,6 +194,7 @@ export class ResidentModels {
     this.#bytes += entry.memory;
     this.#loads++;
     entry.loaded = loaded;
+    entry.file = file;
     this.#resident.add(entry);
     await this.#makeRoom(0, entry);
     const ms = Math.round(performance.now() - startedAt);
@@ -212,6 +226,8 @@ export class ResidentModels {
       entry.idle = undefined;
     }
     await loaded.release();
+    if (entry.file !== undefined) freeBuffer(entry.file);
+    entry.file = undefined;
     this.#bytes -= entry.memory;
   }
 

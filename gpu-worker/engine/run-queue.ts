@@ -14,6 +14,8 @@ export interface QueuedRun {
   readonly bytes: number;
   /** Of a run that may be joined with others: those of the same key may, until they have so many rows. */
   readonly join?: JoinedBy | undefined;
+  /** Whether it ran with others before, and their failure may have been its own. */
+  readonly isRepeated?: boolean;
   readonly resolve: (outputs: TaskResults['run']) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -44,13 +46,15 @@ export interface RunQueue {
   readonly bytes: number;
   /** Queues a run; one that may not start any more, or finds the queue full, is rejected at once. */
   add(run: QueuedRun): void;
-  /** Queues a run once more that had left, however full the queue is, and not to be joined any more. */
+  /** Queues a run once more that had left, however full the queue is; it is neither joined nor handed over with others any more. */
   addAgain(run: QueuedRun): void;
   /**
    * The run that waited longest and may still start, with those that it may be joined with, no longer bounded by their deadlines or
    * signals; those that may not start are rejected. None where each waits for others to join it.
    */
   take(): QueuedRun[];
+  /** Model of the run that waits longest. */
+  readonly next: number | undefined;
   /** Instant of `performance.now()` from which the next run waits for no others any more; undefined where none waits. */
   readonly ripeAt: number | undefined;
   /** Rejects every waiting run. */
@@ -133,6 +137,10 @@ export function runQueue({ runsMax, bytesMax, rowsMax, delayMs }: QueueBounds): 
     get bytes() {
       return bytes;
     },
+    get next() {
+      const [first] = entries;
+      return first?.run.task.model;
+    },
     get ripeAt() {
       let earliest: number | undefined;
       for (const { ripeAt } of entries) if (earliest === undefined || ripeAt < earliest) earliest = ripeAt;
@@ -149,7 +157,7 @@ export function runQueue({ runsMax, bytesMax, rowsMax, delayMs }: QueueBounds): 
       enter(run);
     },
     addAgain(run) {
-      enter({ ...run, join: undefined });
+      enter({ ...run, join: undefined, isRepeated: true });
     },
     take() {
       const looked = new Set<string>();

@@ -26,6 +26,7 @@ export type ThreadTask =
     }
   | { readonly kind: 'release'; readonly model: number };
 
+/** A thread is sent lists of requests, and answers each list with one of as many replies: a message costs as much as a small run. */
 export type ThreadRequest = ThreadTask & { readonly id: number };
 
 /** Inputs and outputs of a model, as its session states them. */

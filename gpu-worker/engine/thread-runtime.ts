@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { assert } from '../../shared/assert.ts';
 import type { Tensor } from '../../shared/maths/tensor.ts';
+import { freeBuffer } from './free-buffer.ts';
 import { seededFeeds } from './seeded-feeds.ts';
 import type { ModelSpecs, TaskResults, ThreadReply, ThreadRequest, ThreadTask } from './thread-messages.ts';
 
@@ -33,6 +34,8 @@ export function serveRuntime(runtime: ThreadRuntime, device?: string): void {
   const perform = async (task: ThreadTask): Promise<TaskResults[ThreadTask['kind']]> => {
     if (task.kind === 'load') {
       const loaded = await runtime.load(task);
+      // This thread's own copy, which the runtime has read: left to the collector, copies of many models lie about for long.
+      freeBuffer(task.bytes);
       for (const rows of task.warmUp?.rows ?? []) {
         await loaded.run(
           seededFeeds(loaded.specs.inputs, { rows, seed: 1, ranges: task.warmUp?.ranges }),
@@ -51,9 +54,9 @@ export function serveRuntime(runtime: ThreadRuntime, device?: string): void {
     await model?.release();
     return undefined;
   };
-  const answer = async (request: ThreadRequest): Promise<void> => {
+  const answer = (request: ThreadRequest): Promise<ThreadReply> => {
     const { id } = request;
-    const reply = await perform(request).then(
+    return perform(request).then(
       (value): ThreadReply => ({ kind: 'done', id, value }),
       (thrown: unknown): ThreadReply => ({
         kind: 'refused',
@@ -61,15 +64,24 @@ export function serveRuntime(runtime: ThreadRuntime, device?: string): void {
         reason: thrown instanceof Error ? thrown.message : String(thrown),
       }),
     );
-    port.postMessage(reply, request.kind === 'run' ? resultBuffers(reply) : []);
+  };
+  const answerAll = async (requests: readonly ThreadRequest[]): Promise<void> => {
+    const replies: ThreadReply[] = [];
+    const buffers: ArrayBuffer[] = [];
+    for (const request of requests) {
+      const reply = await answer(request);
+      replies.push(reply);
+      if (request.kind === 'run') buffers.push(...resultBuffers(reply));
+    }
+    port.postMessage(replies, buffers);
   };
 
   // One task after the other: a model must be there before its first run and must not be freed during one.
   let last: Promise<void> = Promise.resolve();
-  port.on('message', (request: ThreadRequest) => {
-    last = last.then(() => answer(request));
+  port.on('message', (requests: readonly ThreadRequest[]) => {
+    last = last.then(() => answerAll(requests));
   });
-  port.postMessage({ kind: 'ready', device } satisfies ThreadReply);
+  port.postMessage([{ kind: 'ready', device }] satisfies ThreadReply[]);
 }
 
 /** Buffers of a run's results: moved to the main thread, since nothing here reads them again. */

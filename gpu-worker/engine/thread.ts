@@ -21,6 +21,11 @@ export interface Thread {
     task: Extract<ThreadTask, { kind: K }>,
     transfer?: readonly ArrayBuffer[],
   ): Promise<TaskResults[K]>;
+  /** Hands over several tasks in one message; they are done one after the other and answered together. */
+  callEach<K extends ThreadTask['kind']>(
+    tasks: readonly Extract<ThreadTask, { kind: K }>[],
+    transfer?: readonly ArrayBuffer[],
+  ): Promise<TaskResults[K]>[];
   /** Ends the thread without its death being announced. */
   stop(): Promise<void>;
 }
@@ -69,33 +74,40 @@ export function startThread({ url, data, onDeath }: ThreadOptions): Promise<Thre
     if (!ready) started.reject(error);
     else if (!stopping) onDeath(error);
   });
-  worker.on('message', (reply: ThreadReply) => {
-    if (reply.kind === 'ready') {
-      ready = true;
-      device = reply.device;
-      started.resolve(thread);
-      return;
+  worker.on('message', (replies: readonly ThreadReply[]) => {
+    for (const reply of replies) {
+      if (reply.kind === 'ready') {
+        ready = true;
+        device = reply.device;
+        started.resolve(thread);
+        continue;
+      }
+      const request = waiting.get(reply.id);
+      waiting.delete(reply.id);
+      if (reply.kind === 'done') request?.resolve(reply.value);
+      else request?.reject(new RuntimeRefusal(reply.reason));
     }
-    const request = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.kind === 'done') request?.resolve(reply.value);
-    else request?.reject(new RuntimeRefusal(reply.reason));
   });
 
   const thread: Thread = {
     get device() {
       return device;
     },
-    call<K extends ThreadTask['kind']>(
-      task: Extract<ThreadTask, { kind: K }>,
+    call: (task, transfer) => thread.callEach([task], transfer)[0],
+    callEach<K extends ThreadTask['kind']>(
+      tasks: readonly Extract<ThreadTask, { kind: K }>[],
       transfer: readonly ArrayBuffer[] = [],
     ) {
-      if (ended !== undefined) return Promise.reject(ended);
-      const id = ++lastId;
-      return new Promise<TaskResults[K]>((resolve, reject) => {
+      const error = ended;
+      if (error !== undefined) return tasks.map(() => Promise.reject(error));
+      const requests = tasks.map((task) => ({ ...task, id: ++lastId }) as ThreadRequest);
+      const results = requests.map(({ id }) => {
+        const { promise, resolve, reject } = Promise.withResolvers<TaskResults[K]>();
         waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
-        worker.postMessage({ ...task, id } as ThreadRequest, transfer);
+        return promise;
       });
+      worker.postMessage(requests, transfer);
+      return results;
     },
     async stop() {
       stopping = true;

@@ -6,7 +6,7 @@ import type { Tensor } from '../../shared/maths/tensor.ts';
 import type { EngineFigures } from './engine.ts';
 import { joinedBy, joinFeeds, splitOutputs } from './join-runs.ts';
 import { type QueueBounds, type QueuedRun, runQueue, type WaitBounds } from './run-queue.ts';
-import { startThread, type Thread } from './thread.ts';
+import { RuntimeRefusal, startThread, type Thread } from './thread.ts';
 import type { ModelSpecs, TaskResults, ThreadTask } from './thread-messages.ts';
 
 /** How a pool is made. */
@@ -28,12 +28,18 @@ interface PooledModel {
   readonly file: ModelFile;
   /** Sizes of the batches that its runs are joined to, ascending; undefined where they are not. */
   readonly joinSizes: readonly number[] | undefined;
+  /** What a run took lately, in milliseconds; unknown at first. */
+  runMs: number | undefined;
   /** Runs that wait or are at work. */
   open: number;
   released: boolean;
   /** Called where the last run has ended. */
   ended?: () => void;
 }
+
+/** Runs that one message hands to a thread take so long together at most, in milliseconds, and are so many. */
+const handoverMsMax = 2;
+const handoverRunsMax = 8;
 
 /** Threads that all hold the same models. */
 export class WorkerPool {
@@ -92,7 +98,7 @@ export class WorkerPool {
     if (this.#closed !== undefined) throw this.#closed;
     const model = ++this.#lastModel;
     // Known before it is loaded, so that a thread that starts meanwhile loads it too.
-    this.#models.set(model, { file, joinSizes, open: 0, released: false });
+    this.#models.set(model, { file, joinSizes, runMs: undefined, open: 0, released: false });
     const loads = await Promise.allSettled(
       [...this.#threads].map((thread) => thread.call<'load'>({ kind: 'load', model, ...file })),
     );
@@ -149,6 +155,7 @@ export class WorkerPool {
       this.#drained = drained.resolve;
       await drained.promise;
     }
+    this.#queue.clear(this.#closed);
     await Promise.all([...this.#threads].map((thread) => thread.stop()));
     this.#threads.clear();
   }
@@ -199,15 +206,44 @@ export class WorkerPool {
       }
       const thread = this.#idle.pop()!;
       this.#running++;
-      this.#batches++;
+      const model = this.#models.get(runs[0].task.model);
+      const sizes = model?.joinSizes;
+      if (sizes === undefined) this.#takeMore(runs, model?.runMs);
+      this.#batches += sizes === undefined ? runs.length : 1;
       this.#runs += runs.length;
-      const sizes = this.#models.get(runs[0].task.model)?.joinSizes;
       const done =
         sizes === undefined || runs[0].join === undefined
-          ? callAlone(thread, runs[0])
+          ? this.#callEach(thread, runs)
           : this.#callJoined(thread, runs, sizes);
       void done.finally(() => this.#finished(thread));
     }
+  }
+
+  /**
+   * Takes runs that go to the thread in one message with the first: as many as are its share and take no long time. Each is run by
+   * itself; what is saved is the messages, which cost as much as a run of a small model.
+   */
+  #takeMore(runs: QueuedRun[], runMs: number | undefined): void {
+    if (runMs === undefined || this.#options.queue.rowsMax > 1 || runs[0].isRepeated) return;
+    const share = Math.ceil((this.#queue.length + 1) / this.#threads.size);
+    const count = Math.min(share, handoverRunsMax, Math.floor(handoverMsMax / runMs));
+    while (runs.length < count && this.#queue.next === runs[0].task.model) runs.push(...this.#queue.take());
+  }
+
+  /** Runs each by itself. Where the thread dies, the others are run once more: one of them may have ended it. */
+  async #callEach(thread: Thread, runs: readonly QueuedRun[]): Promise<void> {
+    const startedAt = performance.now();
+    const tasks = runs.map(({ task }) => task);
+    // Inputs of several runs are copied, since they may be needed once more; those of one move to the thread.
+    const results = thread.callEach<'run'>(tasks, tasks.length === 1 ? buffersOf(tasks[0].feeds) : []);
+    const failed = (run: QueuedRun) => (cause: unknown) => {
+      if (runs.length === 1 || cause instanceof RuntimeRefusal) run.reject(cause);
+      else this.#queue.addAgain(run);
+    };
+    await Promise.all(results.map((result, index) => result.then(runs[index].resolve, failed(runs[index]))));
+    const model = this.#models.get(tasks[0].model);
+    const runMs = (performance.now() - startedAt) / runs.length;
+    if (model !== undefined) model.runMs = Math.min(runMs, ((model.runMs ?? runMs) * 7 + runMs) / 8);
   }
 
   /** Runs that wait for others to join them go without them when their time has come. */
@@ -223,7 +259,7 @@ export class WorkerPool {
     const counts = runs.map(({ join }) => join!.rows);
     const count = counts.reduce((sum, rows) => sum + rows, 0);
     const rows = sizes.find((size) => size >= count) ?? count;
-    if (runs.length === 1 && rows === count) return callAlone(thread, runs[0]);
+    if (runs.length === 1 && rows === count) return this.#callEach(thread, runs);
     const { model, outputs } = runs[0].task;
     try {
       const feeds = joinFeeds(
@@ -252,10 +288,6 @@ export class WorkerPool {
       [...this.#threads].map((thread) => thread.call<'release'>({ kind: 'release', model })),
     );
   }
-}
-
-function callAlone(thread: Thread, { task, resolve, reject }: QueuedRun): Promise<void> {
-  return thread.call<'run'>(task, buffersOf(task.feeds)).then(resolve, reject);
 }
 
 function buffersOf(feeds: Readonly<Record<string, Tensor>>): ArrayBuffer[] {

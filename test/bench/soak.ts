@@ -3,17 +3,12 @@
 // Usage: npm run bench:soak -- [--minutes 60] [--rate 20] [--warm-up 10]
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../../shared/maths/random.ts';
 import { type RunningEdges, startEdges } from './edge-contenders.ts';
-
-// The package is CommonJS without types.
-const { jStat } = createRequire(import.meta.url)('jstat') as {
-  jStat: { studentt: { inv(probability: number, freedom: number): number } };
-};
+import { slopeOf } from './slope.ts';
 
 const { values } = parseArgs({
   options: {
@@ -160,23 +155,4 @@ function report(series: ReadonlyMap<string, Series>, statuses: ReadonlyMap<strin
       .map(([key, count]) => `${key} ${count}`)
       .join(', '),
   );
-}
-
-/**
- * Least squares, with the interval for samples that follow each other: memory of now is memory of five seconds ago, so that the
- * number of independent samples is n (1 - r) / (1 + r), r the lag-one correlation of what the line leaves.
- */
-function slopeOf(x: readonly number[], y: readonly number[]) {
-  const count = x.length;
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / count;
-  const [mx, my] = [mean(x), mean(y)];
-  const squares = x.reduce((sum, value) => sum + (value - mx) ** 2, 0);
-  const slope = x.reduce((sum, value, place) => sum + (value - mx) * (y[place] - my), 0) / squares;
-  const left = y.map((value, place) => value - my - slope * (x[place] - mx));
-  const variance = left.reduce((sum, value) => sum + value * value, 0);
-  const lag = left.slice(1).reduce((sum, value, place) => sum + value * left[place], 0) / variance;
-  const independent = Math.max(3, (count * (1 - lag)) / (1 + lag));
-  const error = Math.sqrt((variance / (count - 2) / squares) * (count / independent));
-  const reach = jStat.studentt.inv(0.975, independent - 2) * error;
-  return { slope, low: slope - reach, high: slope + reach };
 }

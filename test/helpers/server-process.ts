@@ -14,7 +14,7 @@ export interface ServerProcess {
   /** Everything that it wrote to either stream, line by line. */
   readonly lines: string[];
   /** Resolves with the first line of the log that tells this event; fails where the process ends or time runs out. */
-  event(name: string): Promise<LogLine>;
+  event(name: string, waitMs?: number): Promise<LogLine>;
   /** Exit code; fails where the process does not end in time. */
   exitCode(): Promise<number | null>;
 }
@@ -42,8 +42,8 @@ export function startProcess(
   return {
     child,
     lines,
-    async event(name) {
-      const deadline = Date.now() + patienceMs;
+    async event(name, waitMs = patienceMs) {
+      const deadline = Date.now() + waitMs;
       for (;;) {
         const found = lines.map(parseLine).find((line) => line.event === name);
         if (found !== undefined) return found;

@@ -33,3 +33,25 @@ it('says why where a thread does not start', async () => {
     cause: expect.objectContaining({ message: expect.stringContaining('no-such-thread.ts') }),
   });
 });
+
+it('hands short runs to a thread together, and fails the one alone that ends it', async () => {
+  const pool = await WorkerPool.start({
+    url: crashingThread,
+    data,
+    workers: 1,
+    queue: { ...queue, runsMax: 64, bytesMax: 10_000_000 },
+  });
+  const { model } = await pool.load({ bytes: lenet, optimisation: 'all' });
+  const run = (name: string) => pool.run({ model, feeds: { [name]: image() }, outputs: undefined }, {});
+  const expected = (await run('input')).logits.data;
+  for (let count = 0; count < 20; count++) await run('input');
+  const names = ['input', 'input', 'input', 'crash', 'input', 'input', 'wrong', 'input'];
+  const outcomes = await Promise.allSettled(names.map(run));
+  for (const [index, outcome] of outcomes.entries()) {
+    if (names[index] === 'input') expect(outcome).toMatchObject({ value: { logits: { data: expected } } });
+    else expect(outcome.status).toBe('rejected');
+  }
+  expect(outcomes[3]).toMatchObject({ reason: { code: 'internal' } });
+  expect(outcomes[6]).toMatchObject({ reason: { name: 'RuntimeRefusal' } });
+  await pool.close();
+});
