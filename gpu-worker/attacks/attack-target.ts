@@ -57,8 +57,8 @@ export interface TargetOptions extends Pick<AttackTarget, 'inputShape' | 'classe
   readonly signal?: AbortSignal;
 }
 
-/** Rows of one run: larger batches are slower a row on processors (docs/results.md). */
-const batchRows = 32;
+/** Rows of one run: larger ones are not faster a row on processors, and leave cores without work at the end (docs/results.md). */
+const batchRows = 16;
 
 /** Runs that one target has in the engine's queue at a time, well under the engine's bound of 256. */
 const runsMax = 64;

@@ -86,9 +86,11 @@ export async function openDetectorWork(
     // One after another: a refusal of one while another is on its way would be a rejection that nobody listens to.
     const extractor = await compile(plan);
     const forward = await engine.load(await forwardModel(model, { engine }));
-    const gradient = await engine.load(await gradientModel(model, { engine, head: 'cross-entropy' }));
+    const gradient = await engine.load(
+      await gradientModel(model, { engine, head: 'cross-entropy', loss: false }),
+    );
     const loadHead = async (head: 'margin' | 'seed') =>
-      engine.load(await gradientModel(model, { engine, head }));
+      engine.load(await gradientModel(model, { engine, head, loss: false }));
     const { input_shape: inputShape, classes } = extractor.compiled.model;
     return {
       extractor,

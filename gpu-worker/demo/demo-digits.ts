@@ -36,7 +36,7 @@ export async function demoDigits(
   const clean = drawDigit(label, drawn.seed);
   const [forward, gradient] = await Promise.all([
     engine.load(await forwardModel(model, { engine })),
-    engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
+    engine.load(await gradientModel(model, { engine, head: 'cross-entropy', loss: false })),
   ]);
   const { input_shape: inputShape, classes } = artefact.model;
   const target = attackTarget(

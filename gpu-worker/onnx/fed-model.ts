@@ -61,7 +61,8 @@ export async function fedModel(
     return { name, input, gradient: `gradient/${input}` };
   });
   if (gradient === 'parameters') return { bytes: withGradients(fed, { parameters, shapes }), parameters };
-  if (gradient === 'input') return { bytes: buildInputGradient(fed, 'cross-entropy', shapes), parameters };
+  if (gradient === 'input')
+    return { bytes: buildInputGradient(fed, { head: 'cross-entropy', parameters: shapes }), parameters };
   nameEnds(fed);
   tidyGraph(model);
   return { bytes: saveModel(model), parameters };

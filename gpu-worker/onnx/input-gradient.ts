@@ -18,37 +18,44 @@ export interface GradientOptions {
   readonly head: GradientHead;
   /** Name of the logits where the model has several outputs and none is called `logits`. */
   readonly output?: string;
+  /** Whether the loss is an output too, which every run then computes, whoever asks for it; by default it is. */
+  readonly loss?: boolean;
 }
 
 /**
  * Rewrites a model to give the gradient of a loss by its input.
  *
  * Inputs: `x [R, ...]` and, by the head, `target [R, K]` (rows that sum to 1; one-hot for `margin`), `kappa` (a scalar,
- * `margin` only) or `seed [R, K]`. Outputs: `logits [R, K]`, `loss [R]` (not for `seed`) and `gradient` of the shape of
- * x: of each row's own loss. Where several elements tie for a maximum, MaxPool passes the gradient to the first and
- * ReduceMax shares it.
+ * `margin` only) or `seed [R, K]`. Outputs: `logits [R, K]`, `loss [R]` (not for `seed`, nor where it is not wanted) and
+ * `gradient` of the shape of x: of each row's own loss. Where several elements tie for a maximum, MaxPool passes the
+ * gradient to the first and ReduceMax shares it.
  * @param modelBytes an ONNX file as `compileModel` takes it
  * @throws GuardError `unsupported_operator` that names the node, `invalid_model` where the model is not usable
  */
 export async function gradientModel(
   modelBytes: Uint8Array,
-  { engine, output, head }: GradientOptions,
+  { engine, output, head, loss = true }: GradientOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const model = loadModel(modelBytes);
   raiseForGradients(model);
   const prepared = await prepareModel(model, { engine, output, reserved });
-  return buildInputGradient(prepared, head);
+  return buildInputGradient(prepared, { head, loss });
 }
 
 /**
  * Adds the gradient to a prepared model, which is changed.
- * @param parameters shapes of those inputs that are parameters
+ * @param options head and loss as `gradientModel` takes them; shapes of those inputs that are parameters
  * @throws GuardError `unsupported_operator` that names the node
  */
 export function buildInputGradient(
   prepared: PreparedModel,
-  head: GradientHead,
-  parameters: ReadonlyMap<string, readonly number[]> = new Map(),
+  {
+    head,
+    loss,
+    parameters = new Map(),
+  }: Pick<GradientOptions, 'head' | 'loss'> & {
+    readonly parameters?: ReadonlyMap<string, readonly number[]>;
+  },
 ): Uint8Array<ArrayBuffer> {
   const { graph, input, logits, classes } = prepared;
   const nodes = [...graph.model.graph.node];
@@ -60,6 +67,8 @@ export function buildInputGradient(
     throw new GuardError('invalid_model', `${input.name} has no influence on ${logits}`);
   graph.op('Identity', [gradient], {}, 'gradient');
   graph.output('gradient', ['R', ...input.shape]);
+  const ends = graph.model.graph;
+  if (loss === false) ends.output = ends.output.filter(({ name }) => name !== 'loss');
   tidyGraph(graph.model);
   return saveModel(graph.model);
 }

@@ -38,7 +38,7 @@ export async function measureAccuracy(
 ): Promise<Accuracy> {
   const [forward, gradient] = await Promise.all([
     engine.load(await forwardModel(modelBytes, { engine })),
-    engine.load(await gradientModel(modelBytes, { engine, head: 'cross-entropy' })),
+    engine.load(await gradientModel(modelBytes, { engine, head: 'cross-entropy', loss: false })),
   ]);
   try {
     const { inputShape, labels } = dataset;

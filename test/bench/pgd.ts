@@ -77,7 +77,7 @@ async function measure({ file, inputShape, epsilon, images, load }: Subject, sha
     const model = readFileSync(modelPath);
     const [forward, gradient] = await Promise.all([
       engine.load(await forwardModel(model, { engine })),
-      engine.load(await gradientModel(model, { engine, head: 'cross-entropy' })),
+      engine.load(await gradientModel(model, { engine, head: 'cross-entropy', loss: false })),
     ]);
     const target = attackTarget({ forward, gradient }, { inputShape, classes: 10, range: [0, 1] });
     const drawn = selectDatasetRows(

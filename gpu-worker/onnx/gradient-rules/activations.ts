@@ -17,9 +17,16 @@ const seluDefaults = { alpha: 1.6732632, gamma: 1.0507009 };
 /** Of the hyperbolic tangent that stands for the normal distribution in GELU (Hendrycks and Gimpel 2016). */
 const geluTanh = { scale: Math.sqrt(2 / Math.PI), cube: 0.044715 };
 
-/** Sign of the output would say the same, in twice the time on processors. */
+/** Steep enough that a hard sigmoid is a step for all that a layer gives, and not so steep that large values overflow. */
+const stepSteepness = 1e30;
+
+/**
+ * 1 where the output is above 0, by a hard sigmoid as steep as a step: one node, which ONNX Runtime runs in the layout of its
+ * convolutions, where a comparison and a cast are two and leave that layout.
+ */
 function reluSlope(graph: GraphBuilder, node: NodeProto): string {
-  return isAbove(graph, node.output[0], 0);
+  const attributes = { alpha: { float: stepSteepness }, beta: { float: 0 } };
+  return graph.op('HardSigmoid', [node.output[0]], attributes);
 }
 
 function leakySlope(graph: GraphBuilder, node: NodeProto): string {

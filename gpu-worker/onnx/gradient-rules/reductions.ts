@@ -1,4 +1,5 @@
 // Gradients of means, sums, norms and extremes over some axes.
+import { elementCount } from '../../../shared/maths/tensor.ts';
 import { intsAttribute } from '../attributes.ts';
 import { intsOf } from '../constants.ts';
 import type { GraphBuilder } from '../graph.ts';
@@ -50,9 +51,12 @@ function spread(shareOf: (count: number) => number): GradientRule {
   return (context, node, gradient) => {
     const { graph, shapeOf } = context;
     const axes = axesOf(context, node);
-    const count = axes.reduce((product, axis) => product * shapeOf(node.input[0])[axis], 1);
-    const share = graph.op('Mul', [gradient, graph.floats([], [shareOf(count)])]);
-    return [expandLike(context, restoreAxes(context, share, { node, axes }), node.input[0])];
+    const shape = shapeOf(node.input[0]);
+    // One product with a constant over the reduced axes takes the share and spreads it.
+    const extents = shape.map((extent, axis) => (axes.includes(axis) ? extent : 1));
+    const count = elementCount(extents);
+    const shares = graph.floats(extents, new Float32Array(count).fill(shareOf(count)));
+    return [graph.op('Mul', [restoreAxes(context, gradient, { node, axes }), shares])];
   };
 }
 

@@ -241,4 +241,25 @@ describe('gradient rules agree with finite differences', () => {
     expect([...(await model.run({ x, seed })).gradient.data]).toEqual([5, 5, 0, 1]);
     await model.release();
   });
+
+  it('of a rectifier is 1 above 0, however little or much, and 0 at 0 and below', async () => {
+    const bytes = smallModel(plain('Relu'), { shape: ['b', 6] });
+    const model = await engine.load(await gradientModel(bytes, { engine, head: 'seed' }));
+    const x = float32Tensor(Float32Array.of(1e-20, 3e30, 0, -0, -1e-20, -3e30), [1, 6]);
+    const seed = float32Tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 6]);
+    expect([...(await model.run({ x, seed })).gradient.data]).toEqual([1, 2, 0, 0, 0, 0]);
+    await model.release();
+  });
+
+  it('of a mean spreads the gradient in equal shares', async () => {
+    const bytes = smallModel(plain('ReduceMean', { axes: [-1, 2], keepdims: 0 }), {
+      shape: ['b', 2, 2, 2],
+    });
+    const model = await engine.load(await gradientModel(bytes, { engine, head: 'seed' }));
+    const x = float32Tensor(new Float32Array(16), [2, 2, 2, 2]);
+    const seed = float32Tensor(Float32Array.of(4, 8, 12, 16), [2, 2]);
+    const shares = [1, 2, 3, 4].flatMap((share) => Array(4).fill(share));
+    expect([...(await model.run({ x, seed })).gradient.data]).toEqual(shares);
+    await model.release();
+  });
 });

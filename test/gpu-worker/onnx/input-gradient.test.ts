@@ -120,6 +120,24 @@ describe.skipIf(!sharedFolder)('gradientModel (skipped where ../shared/models is
     }
   });
 
+  it('leaves the loss out where it is not wanted, and gives the same gradient', async () => {
+    const bytes = readFileSync(`${models}mnist-lenet5.onnx`);
+    const feeds = {
+      x: float32Tensor(new Float32Array(784).fill(0.5), [1, 1, 28, 28]),
+      target: oneHot([3], 10),
+    };
+    const [whole, lean] = await Promise.all(
+      [true, false].map(async (loss) =>
+        withModel(await gradientModel(bytes, { engine, head: 'cross-entropy', loss }), (model) =>
+          model.run(feeds),
+        ),
+      ),
+    );
+    expect(Object.keys(lean).toSorted()).toEqual(['gradient', 'logits']);
+    expect(lean.gradient).toEqual(whole.gradient);
+    expect(lean.logits).toEqual(whole.logits);
+  });
+
   it('gives a margin its floor, and no gradient there', async () => {
     const bytes = await gradientModel(readFileSync(`${models}mnist-lenet5.onnx`), { engine, head: 'margin' });
     const x = float32Tensor(new Float32Array(784).fill(0.5), [1, 1, 28, 28]);
