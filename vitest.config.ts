@@ -9,8 +9,6 @@ const common = {
   // Two files at a time, whichever project they are of: one alone leaves a core of two idle while it waits for its servers.
   // More would start more servers at once than a small machine holds.
   maxWorkers: 2,
-  // A process runs file after file: importing the engine, Miniflare and the schemas anew costs more than most files' tests.
-  isolate: false,
   restoreMocks: true,
   // A limit for what hangs, not for what is slow: the machine may be busy with other things.
   testTimeout: 180_000,
@@ -23,8 +21,14 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/helpers/count-reporter.ts'],
     projects: [
-      { test: { ...common, name: 'system', include: system, globalSetup: './test/helpers/built-edge.ts' } },
-      { test: { ...common, name: 'unit', include: ['test/**/*.test.ts'], exclude: system } },
+      {
+        // Servers of one file must not meet what those of another have left in the process.
+        test: { ...common, name: 'system', include: system, globalSetup: './test/helpers/built-edge.ts' },
+      },
+      {
+        // A process runs file after file: importing the engine and the schemas anew costs more than most files' tests.
+        test: { ...common, name: 'unit', include: ['test/**/*.test.ts'], exclude: system, isolate: false },
+      },
     ],
   },
 });
