@@ -2,7 +2,12 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
-const system = ['test/edge/**/*.test.ts', 'test/gpu-worker/demo/**/*.test.ts', 'test/readme.test.ts'];
+const system = [
+  'test/edge/**/*.test.ts',
+  'test/gpu-worker/demo/**/*.test.ts',
+  'test/readme.test.ts',
+  'test/docs/tutorial.test.ts',
+];
 
 /** What both have in common. */
 const common = {

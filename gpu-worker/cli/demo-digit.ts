@@ -1,37 +1,44 @@
 // `nccr-guard demo digit`: the body of an inference request with a digit drawn here, as it is or under attack.
-import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { encode } from 'fast-png';
+import { GuardError } from '../../shared/errors.ts';
+import { elementCount } from '../../shared/maths/tensor.ts';
+import { drawDigit } from '../datasets/synthetic-digits.ts';
 import { demoDigits } from '../demo/demo-digits.ts';
+import { demoGuarded } from '../demo/demo-guarded.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
-import { oneOf, readArtefact } from './options.ts';
+import { oneOf } from './options.ts';
 import { writeWhole } from './write-file.ts';
 
 interface DigitOptions {
   readonly label: number;
   readonly attack?: (typeof attacks)[number];
   readonly png?: string;
+  readonly model?: string;
+  readonly detector?: string;
 }
 
 /** PGD at the smallest radius that succeeds, and at the larger one of the demo. */
 const attacks = ['pgd', 'pgd-fixed'] as const;
 
-const assets = new URL('../demo/assets/', import.meta.url);
-
 /** Makes the command. */
 export function demoDigitCommand(): Command {
   return new Command('digit')
-    .description('print an inference request for the demo model: a drawn digit, clean or attacked with PGD')
+    .description('print an inference request: a drawn digit, clean or attacked with PGD')
     .option('--label <digit>', 'which digit is drawn', digit, 7)
-    .option('--attack <name>', `attack the demo model with it: ${attacks.join(' or ')}`, oneOf(attacks))
+    .option('--attack <name>', `attack the model with it: ${attacks.join(' or ')}`, oneOf(attacks))
+    .option('--model <file>', 'model of 28 x 28 digits that is asked and attacked in place of the demo’s')
+    .option('--detector <file>', 'its detector, which goes with --model')
     .option('--png <file>', 'write the digit as an image in place of the request')
     .action(run);
 }
 
-async function run({ label, attack, png }: DigitOptions): Promise<void> {
-  const artefact = await readArtefact(fileURLToPath(new URL('mnist-lenet5.detector.json', assets)));
-  const model = await readFile(new URL('mnist-lenet5.onnx', assets));
+async function run({ label, attack, png, ...named }: DigitOptions): Promise<void> {
+  const { model, artefact } = await demoGuarded(named);
+  const { length } = drawDigit(label, 1);
+  if (elementCount(artefact.model.input_shape) !== length) {
+    throw new GuardError('invalid_config', `${named.model} does not read digits of ${length} pixels`);
+  }
   const engine = await createOrtEngine({ workers: 1 });
   try {
     const { clean, attacked, strong } = await demoDigits(model, { artefact, engine, label });

@@ -1,22 +1,21 @@
 // `npm start`: upstream, gpu-worker and edge on this machine in one command, and requests that show what the guard does.
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { DetectorArtefact } from '../../shared/contracts/detector-artefact.ts';
 import { type GuardMode, guardModes } from '../../shared/contracts/verdict.ts';
 import { asGuardError, GuardError } from '../../shared/errors.ts';
-import { readArtefact } from '../cli/options.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { stopRequest } from '../stop-request.ts';
-import { demoDigits, strongEpsilon, warmUpDigits } from './demo-digits.ts';
+import { type DemoDigits, demoDigits, strongEpsilon, warmUpDigits } from './demo-digits.ts';
 import { type DemoFolder, ensureCompiled, ensureScreening, openDemoFolder } from './demo-folder.ts';
+import { type DemoGuarded, type DemoGuardedOptions, demoGuarded } from './demo-guarded.ts';
 import { describeAnswer, type FrontDoor, sendInput, untilReady } from './demo-requests.ts';
 import type { EdgeOptions } from './edge-runtime.ts';
 import { type ServerChild, type ServerChildOptions, startServerChild } from './server-child.ts';
 
-interface DemoOptions {
+interface DemoOptions extends DemoGuardedOptions {
   readonly port: number;
   readonly gpuWorkerPort: number;
   readonly upstreamPort: number;
@@ -26,10 +25,6 @@ interface DemoOptions {
 }
 
 const host = '127.0.0.1';
-const modelFile = new URL('./assets/mnist-lenet5.onnx', import.meta.url);
-const artefactFile = new URL('./assets/mnist-lenet5.detector.json', import.meta.url);
-const artefactPublicKeyFile = new URL('./assets/artefact-public-key.txt', import.meta.url);
-const artefactKey = 'detectors/mnist-lenet5.json';
 /** The limits that keys can name, as wrangler.toml has them. */
 const rateLimits = JSON.stringify({
   small: { limit: 60, period: 60 },
@@ -75,6 +70,9 @@ function parseOptions(): DemoOptions {
     .option('--gpu-worker-port <port>', 'port of the gpu-worker', parsePort, 8790)
     .option('--upstream-port <port>', 'port of the protected model', parsePort, 8791)
     .addOption(new Option('--mode <mode>', 'what the guard may do').choices(guardModes).default('enforce'))
+    .option('--model <file>', 'guard this ONNX model in place of the demo’s; takes --detector')
+    .option('--detector <file>', 'its detector, as `detector calibrate` wrote it')
+    .option('--public-key <file>', 'public key that this detector is signed with; none by default')
     .option('--data <folder>', 'folder for secrets, compiled models, audit and artefacts', '.data')
     .option('--once', 'send the requests and stop; exit 0 only if the attacks alone were refused');
   return command.parse().opts<DemoOptions>();
@@ -88,22 +86,40 @@ function parsePort(text: string): number {
 /** Starts everything, sends the requests, and stays until the edge ends. */
 async function demo(options: DemoOptions): Promise<number> {
   await refuseTakenPorts(options);
-  const model = await readFile(modelFile);
-  const artefact = await readArtefact(fileURLToPath(artefactFile));
+  const guarded = await demoGuarded(options);
+  const { model, artefact, isDemo } = guarded;
+  if (options.once && !isDemo) throw new GuardError('invalid_config', '--once sends the digits of the demo');
   const folder = await openDemoFolder(resolve(options.data));
   const engine = await createOrtEngine({ workers: 1 });
-  if (await ensureCompiled(folder, { model, artefact, engine })) console.log('compiled mnist-lenet5');
+  if (await ensureCompiled(folder, { model, artefact, engine })) {
+    console.log(`compiled ${artefact.model.name}`);
+  }
   if (await ensureScreening(folder, { model, artefact, engine })) {
-    console.log('compiled mnist-lenet5 for screening training data');
+    console.log(`compiled ${artefact.model.name} for screening training data`);
   }
   const [digits, edge] = await Promise.all([
-    demoDigits(model, { artefact, engine }),
-    startServers(options, folder),
+    isDemo ? demoDigits(model, { artefact, engine }) : undefined,
+    startServers(options, { folder, guarded }),
   ]);
   await engine.close();
   await Promise.race([untilReady(edge, readyMs), childFailure(children)]);
   console.log(`ready, mode ${options.mode}${modeNote[options.mode]}`);
+  if (digits !== undefined && (await sendDigits({ edge, artefact, digits, once: options.once }))) return 0;
+  return staysUp();
+}
 
+/** Sends the demo's digits and says what came of them. @returns whether that was all that was asked for */
+async function sendDigits({
+  edge,
+  artefact,
+  digits,
+  once,
+}: {
+  edge: URL;
+  artefact: DetectorArtefact;
+  digits: DemoDigits;
+  once: boolean | undefined;
+}): Promise<boolean> {
   const { name, input_name: inputName, input_shape: inputShape } = artefact.model;
   const door: FrontDoor = { edge, model: name, inputName, inputShape };
   // The first requests of a process also pay for its connections and compilers.
@@ -115,10 +131,13 @@ async function demo(options: DemoOptions): Promise<number> {
   console.log(describeAnswer(`under PGD, smallest eps ${digits.epsilon.toFixed(3)}`, attacked));
   console.log(describeAnswer(`under PGD, eps ${strongEpsilon}`, strong));
   console.log('each time is of one request, after warm-up requests that are not shown');
-  if (options.once) {
-    if (clean.status === 200 && attacked.status === 403 && strong.status === 403) return 0;
-    throw new GuardError('conflict', 'not as expected: the clean digit answered, the attacks refused');
-  }
+  if (!once) return false;
+  if (clean.status === 200 && attacked.status === 403 && strong.status === 403) return true;
+  throw new GuardError('conflict', 'not as expected: the clean digit answered, the attacks refused');
+}
+
+/** Stays until the front door ends. */
+async function staysUp(): Promise<never> {
   console.log('Ctrl-C stops everything');
   const [upstream, gpuWorker, frontDoor] = children;
   // Without one of its neighbours the guard still answers, and what it answers is worth seeing.
@@ -131,11 +150,24 @@ async function demo(options: DemoOptions): Promise<number> {
 }
 
 /** Starts the three servers and answers the address of the front door. */
-async function startServers(options: DemoOptions, folder: DemoFolder): Promise<URL> {
+async function startServers(
+  options: DemoOptions,
+  { folder, guarded }: { folder: DemoFolder; guarded: DemoGuarded },
+): Promise<URL> {
+  const { name } = guarded.artefact.model;
+  const artefactKey = `detectors/${name}.json`;
+  // The page that attacks a digit asks this one; a model of one's own is served under its own name alone.
+  const unguarded = guarded.isDemo ? [`${name}-unguarded`] : [];
   const upstream = startChild({
     name: 'upstream',
     url: new URL('./upstream.ts', import.meta.url),
-    args: ['--port', String(options.upstreamPort)],
+    args: [
+      '--port',
+      String(options.upstreamPort),
+      '--model',
+      guarded.modelFile,
+      ...[name, ...unguarded].flatMap((served) => ['--name', served]),
+    ],
   });
   const gpuWorker = startChild({
     name: 'gpu-worker',
@@ -158,9 +190,8 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
       GPU_WORKER_URL: gpuWorkerUrl.origin,
       UPSTREAM_URL: upstreamUrl.origin,
       GUARD_MODELS: JSON.stringify([
-        { name: 'mnist-lenet5', mode: options.mode, artefact: artefactKey },
-        // The page that attacks a digit asks this one.
-        { name: 'mnist-lenet5-unguarded', mode: 'off' },
+        { name, mode: options.mode, artefact: artefactKey },
+        ...unguarded.map((bare) => ({ name: bare, mode: 'off' })),
       ]),
       AUTH: 'none',
       RATE_LIMITS: rateLimits,
@@ -168,9 +199,9 @@ async function startServers(options: DemoOptions, folder: DemoFolder): Promise<U
       CALLER_LIMITS: '{"anonymous":"large"}',
       GPU_WORKER_TOKEN: folder.token,
       NOISE_KEY: folder.noiseKeyHex,
-      ARTEFACT_PUBLIC_KEY: (await readFile(artefactPublicKeyFile, 'utf8')).trim(),
+      ARTEFACT_PUBLIC_KEY: guarded.publicKey,
     },
-    artefacts: [{ key: artefactKey, bytes: await readFile(artefactFile) }],
+    artefacts: [{ key: artefactKey, bytes: guarded.artefactBytes }],
   };
   const edge = startChild({ name: 'edge', url: new URL('./edge-process.ts', import.meta.url), message });
   const edgeUrl = await edge.ready;

@@ -1,12 +1,20 @@
-// The demo's protected model: a plain Open Inference Protocol server over LeNet-5, which knows nothing of the guard.
+// The demo's protected model: a plain Open Inference Protocol server over an ONNX file, which knows nothing of the guard.
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { runServer } from '../run-server.ts';
 import { loadPlainModel } from '../served-model.ts';
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '8791' } } });
-const modelFile = new URL('./assets/mnist-lenet5.onnx', import.meta.url);
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8791' },
+    model: { type: 'string' },
+    /** Names under which it is served: under the second the guard leaves it alone, what an attacker has who got hold of a copy. */
+    name: { type: 'string', multiple: true },
+  },
+});
+const { model: modelFile, name: names } = values;
+if (modelFile === undefined || names === undefined) throw new Error('upstream takes --model and --name');
 
 await runServer({
   name: 'demo upstream',
@@ -25,8 +33,6 @@ await runServer({
   drainMs: 5_000,
   async loadModels(engine) {
     const model = await readFile(modelFile);
-    // Under the second name the guard leaves it alone: what an attacker has who got hold of a copy.
-    const names = ['mnist-lenet5', 'mnist-lenet5-unguarded'];
     return Promise.all(names.map((name) => loadPlainModel(engine, name, model)));
   },
 });

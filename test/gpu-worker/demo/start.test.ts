@@ -151,6 +151,8 @@ it.each([
   [['--mode', 'block'], "argument 'block' is invalid"],
   [['--port', '70000'], 'not a port'],
   [['--ports', '1'], "unknown option '--ports'"],
+  [['--model', 'a.onnx'], 'a model of your own takes --model and --detector together'],
+  [['--public-key', 'key.txt'], 'a model of your own takes --model and --detector together'],
 ])('refuses the options %j', async (args, reason) => {
   const demo = startDemo(...args);
   expect(await demo.exited).toBe(1);
