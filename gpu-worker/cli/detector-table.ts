@@ -30,6 +30,7 @@ import {
   positiveInteger,
   positiveNumber,
   risingNumbers,
+  several,
   wholeNumber,
 } from './options.ts';
 import { progressDisplay } from './progress.ts';
@@ -243,9 +244,4 @@ function testAttacks(budgets: readonly number[]): TestAttack[] {
     ...budgets.map((epsilon) => ({ attack: 'pgd-fixed' as const, epsilon })),
     { attack: 'pgd-margin-fixed', epsilon: budgets[Math.floor(budgets.length / 2)] },
   ];
-}
-
-/** Parser of an option that may be repeated. */
-function several<T>(one: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
-  return (text, before = []) => [...before, one(text)];
 }

@@ -14,6 +14,7 @@ import { detectorReportCommand } from './detector-report.ts';
 import { detectorSignCommand } from './detector-sign.ts';
 import { detectorTableCommand } from './detector-table.ts';
 import { detectorVerifyCommand } from './detector-verify.ts';
+import { figuresCommand } from './figures.ts';
 import { modelCompileCommand } from './model-compile.ts';
 import { modelEvaluateCommand } from './model-evaluate.ts';
 
@@ -75,6 +76,7 @@ export function commandLine(exit: Exit = { done: exitCodes.done, failed: exitCod
     .addCommand(screen)
     .addCommand(datasetScreenTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
+  program.addCommand(figuresCommand());
   program.addCommand(conformanceCommand(fail));
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();

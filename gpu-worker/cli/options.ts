@@ -269,6 +269,11 @@ export function numberPair(text: string): [number, number] {
   return [low, high];
 }
 
+/** Parser of an option that may be repeated, each of its values parsed. */
+export function several<T>(one: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => [...before, one(text)];
+}
+
 /** Parser of an option that may be repeated. Without a default of its own: an empty list would stand in the help. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
