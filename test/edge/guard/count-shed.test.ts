@@ -39,7 +39,7 @@ it('stand in the audit as one entry a model and second, with their number', asyn
   const adding = ['m', 'm', 'other', 'm'].map((name) => shed.add(request(name)));
   expect(written).toEqual([]);
   endSecond();
-  await Promise.all(adding);
+  for (const writing of adding) await writing;
   const next = shed.add(request('m'));
   endSecond();
   await next;
