@@ -1,6 +1,6 @@
 // Memory of a gpu-worker that serves eight models, of which it may hold three or so: each is asked for in turn. Linux alone (/proc).
 //
-// Usage: npm run bench:models -- [--minutes 60] [--memory-mb 256] [--pause-ms 200] [--warm-up 2]
+// Usage: npm run bench:models -- [--minutes 60] [--memory-mb 256] [--pause-ms 200] [--warm-up 2] [--mmap-threshold 131072]
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     'memory-mb': { type: 'string', default: '256' },
     'pause-ms': { type: 'string', default: '200' },
     'warm-up': { type: 'string', default: '2' },
+    'mmap-threshold': { type: 'string', default: '131072' },
   },
 });
 const minutes = Number(values.minutes);
@@ -64,6 +65,8 @@ const server = startProcess('gpu-worker/server.ts', {
     GPU_WORKER_MODELS: folder,
     GPU_WORKER_MEMORY_MB: values['memory-mb'],
     GPU_WORKER_DEADLINE_MS: '60000',
+    // As the images have it; empty leaves the allocator as it is.
+    ...(values['mmap-threshold'] !== '' && { MALLOC_MMAP_THRESHOLD_: values['mmap-threshold'] }),
   },
 });
 const statuses = new Map<string, number>();
@@ -165,7 +168,9 @@ async function report(
   const machine = `${cpus()[0].model}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`;
   console.log(`${machine}, Node ${process.version}, commit ${commit}`);
   const sizes = asked.map((one) => one.megabytes.toFixed(1)).join(', ');
-  console.log(`${minutes} minutes, eight files of ${sizes} MB, GPU_WORKER_MEMORY_MB=${values['memory-mb']}`);
+  console.log(
+    `${minutes} minutes, eight files of ${sizes} MB, GPU_WORKER_MEMORY_MB=${values['memory-mb']}, MALLOC_MMAP_THRESHOLD_=${values['mmap-threshold']}`,
+  );
   console.log([...statuses].map(([outcome, count]) => `${outcome} ${count}`).join(', '));
   const metrics = await (
     await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
