@@ -63,6 +63,7 @@ const rows: Readonly<Record<'edge' | 'gpu-worker', readonly (readonly string[])[
       'gpu-worker/waiting-runs.ts',
       'gpu-worker/conformance/',
       'gpu-worker/evaluate/',
+      'gpu-worker/reproduce/',
       'gpu-worker/calibrate/',
       'gpu-worker/training/',
       'gpu-worker/screening/',

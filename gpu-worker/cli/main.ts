@@ -24,6 +24,7 @@ import { modelImportCommand } from './model-import.ts';
 
 import { modelOperatorsCommand } from './model-operators.ts';
 import { modelTrainCommand } from './model-train.ts';
+import { reproduceCommand } from './reproduce.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
 const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
@@ -78,6 +79,11 @@ export function commandLine(exit: Exit = { done: exitCodes.done, failed: exitCod
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addCommand(figuresCommand());
   program.addCommand(conformanceCommand(fail));
+  program.addCommand(
+    reproduceCommand(async (words) => {
+      await commandLine().parseAsync([...words], { from: 'user' });
+    }),
+  );
   program.addHelpText('after', '\nExit codes: 0 done, 1 refused or failed, 2 wrong usage, 70 a bug.');
   for (const command of everyCommand(program)) command.exitOverride();
   return program;
