@@ -31,6 +31,8 @@ export interface LenetGuard {
 /** What tests choose of it. */
 export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | 'design' | 'spoil'> {
   readonly noiseKeyHex: string;
+  /** Another network in place of the demo's, as an ONNX file. */
+  readonly file?: Uint8Array;
   /** Four copies with noise where it is not given. */
   readonly plan?: ExtractionPlan;
   /** Parts of the plan that are compiled beside it, each as `only` says. */
@@ -40,11 +42,11 @@ export interface LenetGuardOptions extends Pick<DetectorFixture, 'threshold' | '
 /** Compiles the demo's model and makes a detector for it. */
 export async function lenetGuard(
   engine: Engine,
-  { noiseKeyHex, plan = usualPlan, parts = [], ...detector }: LenetGuardOptions,
+  { noiseKeyHex, file: own, plan = usualPlan, parts = [], ...detector }: LenetGuardOptions,
 ): Promise<LenetGuard> {
   const name = 'mnist-lenet5';
   const noiseKey = await importNoiseKeyHex(noiseKeyHex);
-  const file = await readFile(modelFile);
+  const file = own ?? (await readFile(modelFile));
   const { bytes, compiled } = await compileModel(file, { name, plan, noiseKey, engine });
   const compiledParts = await Promise.all(
     parts.map(async (runs) => {
