@@ -1,5 +1,5 @@
 // `nccr-guard reproduce`: every table of the paper over a data folder, beside the paper's figures, and resumed where it was killed.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
@@ -35,7 +35,7 @@ export function reproduceCommand(runCommand: (words: readonly string[]) => Promi
     .option('--quick', 'few images and one seed: under ten minutes on two cores')
     .option(
       '--only <table>',
-      `a table, may be repeated: ${tableIds.join(', ')}; all by default`,
+      `a table or figures, may be repeated: ${tableIds.join(', ')}; all by default`,
       (text: string, before?: string[]) => collect(isTable(text), before),
     )
     .option('--images-max <count>', 'so many images at most in each place', positiveInteger)
@@ -78,10 +78,19 @@ async function run(
   const text = reproductionText(reproduction);
   await writeWhole(join(out, 'reproduction.json'), `${JSON.stringify(reproduction, null, 1)}\n`);
   await writeWhole(join(out, 'reproduction.txt'), `${text}\n`);
-  await writeWhole(join(out, 'reproduction.html'), await reproductionPage(reproduction));
+  const svgs = await drawnFigures(out, reproduction);
+  const page = await reproductionPage(reproduction, (path) => svgs.get(path)!);
+  await writeWhole(join(out, 'reproduction.html'), page);
   console.log(text);
   console.log(`wrote ${join(out, 'reproduction.html')}`);
   requireResults(outcomes);
+}
+
+/** The figures by their paths. */
+async function drawnFigures(out: string, { tables }: Reproduction): Promise<Map<string, string>> {
+  const paths = tables.flatMap(({ figures }) => figures.map(({ path }) => path));
+  const texts = await Promise.all(paths.map((path) => readFile(join(out, path), 'utf8')));
+  return new Map(paths.map((path, index) => [path, texts[index]]));
 }
 
 /** A step that failed, or nothing at all, is no reproduction. */

@@ -1,5 +1,6 @@
 // The tables and figures of the paper in their order, each made of what the steps found.
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { z } from 'zod';
 import { detectionTableSchema } from '../../shared/contracts/detection-table.ts';
 import type { ReproducedTable } from '../../shared/contracts/reproduction.ts';
@@ -13,17 +14,20 @@ import { paperAccuracies } from './paper-tables.ts';
 import type { StepOutcome } from './run-steps.ts';
 
 /** What the results of its steps make of a table. */
-type Contents = Partial<Pick<ReproducedTable, 'grids' | 'findings' | 'costs'>>;
+type Contents = Partial<Pick<ReproducedTable, 'grids' | 'findings' | 'costs' | 'figures'>>;
 
 /** A table or figure of the paper. */
 interface TableKind {
   readonly id: string;
   readonly title: string;
   readonly notes: readonly string[];
-  /** @param read the result of a step; undefined where there is none */
-  readonly make: (read: ReadResult) => Promise<Contents>;
+  readonly make: (read: ReadResult, figures: ReadFigures) => Promise<Contents>;
 }
 
+/** The figures of a step among those that are wanted, such as `figure-1.svg`; none where it has no result. */
+type ReadFigures = (step: string, wanted: readonly string[]) => Promise<ReproducedTable['figures']>;
+
+/** The result of a step; undefined where there is none. */
 type ReadResult = <Schema extends z.ZodType>(
   step: string,
   schema: Schema,
@@ -77,9 +81,27 @@ const kinds: readonly TableKind[] = [
       return table === undefined ? {} : { grids: compareScreening(table), costs: screeningCosts(table) };
     },
   },
+  {
+    id: 'figures-1-and-3',
+    title: 'Figures 1 and 3: activations and NCCR of clean and adversarial inputs',
+    notes: ['LeNet-5 on MNIST. The box plots of figure 2 are in the pages of tables 1 and 2.'],
+    make: async (_, figures) => ({
+      figures: await figures('figures-mnist', ['figure-1.svg', 'figure-3.svg']),
+    }),
+  },
+  {
+    id: 'figures-4-and-5',
+    title: 'Figures 4 and 5: NCCR of clean and poisoned images at 8 and 256 of 255',
+    notes: [
+      'GTSRB with a white square in the corner and the target class 33, as in the paper; its network of six convolutions where the paper has VGG11.',
+    ],
+    make: async (_, figures) => ({
+      figures: await figures('figures-gtsrb', ['figure-4.svg', 'figure-5.svg']),
+    }),
+  },
 ];
 
-/** Names of the tables, as `--only` takes them. */
+/** Names of the tables and figures, as `--only` takes them. */
 export const tableIds: readonly string[] = kinds.map(({ id }) => id);
 
 /** Makes the tables that are wanted of the steps that were run. */
@@ -91,13 +113,23 @@ export async function reproducedTables(
     const file = outcomes.find((outcome) => outcome.step.name === step)?.file;
     return file === undefined ? undefined : schema.parse(JSON.parse(await readFile(file, 'utf8')));
   };
+  const figures: ReadFigures = async (step, wanted) => {
+    const folder = outcomes.find((outcome) => outcome.step.name === step)?.file;
+    if (folder === undefined) return [];
+    const names = (await readdir(folder)).filter((name) => wanted.includes(name)).sort();
+    return names.map((name) => ({
+      title: name.replace('figure-', 'Figure ').replace('.svg', ''),
+      path: `steps/${basename(folder)}/${name}`,
+    }));
+  };
   return Promise.all(
     kinds
       .filter(({ id }) => ids.includes(id))
       .map(async ({ id, title, notes, make }) => {
         const steps = outcomes.filter(({ tables }) => tables.includes(id)).map(({ step }) => step);
-        const contents = await make(read);
-        return { id, title, notes: [...notes], grids: [], findings: [], costs: [], ...contents, steps };
+        const contents = await make(read, figures);
+        const empty = { grids: [], findings: [], costs: [], figures: [] };
+        return { id, title, notes: [...notes], ...empty, ...contents, steps };
       }),
   );
 }

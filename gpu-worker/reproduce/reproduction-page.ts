@@ -11,15 +11,21 @@ import { figureTable, type Markup, verdictList } from '../../shared/report/repor
 import { reportStyle } from '../../shared/report/report-style.ts';
 import { costText, differenceText, figureText, quickNote, stepText } from './reproduction-text.ts';
 
-/** Writes the page. It needs no script and loads nothing; the pages of the steps lie beside it. */
-export async function reproductionPage(reproduction: Reproduction): Promise<string> {
+/**
+ * Writes the page. It needs no script and loads nothing; the pages of the steps lie beside it.
+ * @param svgOf the figure of a path in the reproduction
+ */
+export async function reproductionPage(
+  reproduction: Reproduction,
+  svgOf: (path: string) => string,
+): Promise<string> {
   const { quick, machine, code, created_at: createdAt, tables } = reproduction;
   const page = await html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>The paper’s tables, measured again</title>
 <style>${raw(reportStyle)}</style>
 </head>
@@ -30,7 +36,7 @@ export async function reproductionPage(reproduction: Reproduction): Promise<stri
 ${headline(reproduction)}
 ${quick ? html`<p><strong>${quickNote}</strong></p>` : ''}
 <nav><ul>${tables.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
-${tables.map(tableSection)}
+${tables.map((table) => tableSection(table, svgOf))}
 </main>
 </body>
 </html>
@@ -55,15 +61,25 @@ function headline({ tables }: Reproduction): Markup {
 </section>`;
 }
 
-function tableSection({ id, title, notes, grids, findings, costs, steps }: ReproducedTable): Markup {
+function tableSection(
+  { id, title, notes, grids, findings, costs, figures, steps }: ReproducedTable,
+  svgOf: (path: string) => string,
+): Markup {
   return html`<section id="${id}">
 <h2>${title}</h2>
 ${notes.map((note) => html`<p>${note}</p>`)}
 ${grids.map(gridMarkup)}
 ${findings.length === 0 ? '' : verdictList(findings)}
+${figures.map((figure) => figureMarkup(figure.title, svgOf(figure.path)))}
 ${costs.map(costMarkup)}
 <ul>${steps.map(stepMarkup)}</ul>
 </section>`;
+}
+
+/** As an image, so that the ids of several drawings do not meet. */
+function figureMarkup(title: string, svg: string): Markup {
+  const data = Buffer.from(svg).toString('base64');
+  return html`<figure><figcaption>${title}</figcaption><img alt="${title}" src="data:image/svg+xml;base64,${data}" style="max-width: 100%; background: #fff"></figure>`;
 }
 
 function gridMarkup({ title, columns, rows, unit }: ReproducedGrid): Markup {

@@ -1,5 +1,6 @@
 // The steps of a reproduction: each one command over files of the data folder, whose result is kept.
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { VectorDesign } from '../../shared/contracts/detector-artefact.ts';
 import type { BaselineName } from '../evaluate/table-baselines.ts';
 import type { DetectionSizes, ReproductionSizes } from './sizes.ts';
@@ -13,8 +14,8 @@ export interface PlannedStep {
   readonly command: readonly string[];
   /** Files and folders that it reads. */
   readonly inputs: readonly string[];
-  /** What it writes: a report as JSON with its page, or a model. */
-  readonly result: 'report' | 'model';
+  /** What it writes: a report as JSON with its page, a folder of figures with theirs, or a model. */
+  readonly result: 'report' | 'figures' | 'model';
   /** Steps whose result it reads; their files stand in the command as `{name}`. */
   readonly needs: readonly string[];
   /** Option of the command that names a folder in which its parts are kept, so that a killed one goes on. */
@@ -62,6 +63,7 @@ export function reproductionSteps(
       radii: cifar10,
       sizes: sizes.cifar10,
     }),
+    ...figureSteps(file, sizes),
     {
       name: 'screening',
       tables: ['table-6'],
@@ -129,6 +131,40 @@ function robustnessSteps(file: (name: string) => string, sizes: ReproductionSize
       result: 'report',
       needs: trains ? [trained] : [],
       keep: '--keep',
+    },
+  ];
+}
+
+/** Figures 1 and 3 on digits; 4 and 5 on the network of road signs that has a white square for a backdoor, as in the paper. */
+function figureSteps(file: (name: string) => string, sizes: ReproductionSizes): PlannedStep[] {
+  const { images, signs } = sizes.figures;
+  const digits = { model: file('models/mnist-lenet5.onnx'), data: file('data/mnist') };
+  const road = {
+    model: file('models/poisoned/gtsrb_badnets_t33_10.onnx'),
+    data: file('data/gtsrb/test.npz'),
+  };
+  const recipe = fileURLToPath(new URL('../triggers/recipes/gtsrb-badnets-t33-10.json', import.meta.url));
+  const figures = { result: 'figures', needs: [], keep: '--examples' } as const;
+  return [
+    {
+      ...figures,
+      name: 'figures-mnist',
+      tables: ['figures-1-and-3'],
+      command: [
+        ['figures', digits.model, '--dataset', `idx:${digits.data}`],
+        ['--epsilon', mnist.epsilon, '--images', String(images)],
+      ].flat(),
+      inputs: [digits.model, digits.data],
+    },
+    {
+      ...figures,
+      name: 'figures-gtsrb',
+      tables: ['figures-4-and-5'],
+      command: [
+        ['figures', road.model, '--dataset', `npz:${road.data}`, '--layout', 'nhwc', '--recipe', recipe],
+        ['--epsilon', cifar10.epsilon, '--images', String(signs), '--attack', 'pgd-fixed'],
+      ].flat(),
+      inputs: [road.model, road.data, recipe],
     },
   ];
 }

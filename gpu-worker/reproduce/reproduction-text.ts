@@ -21,7 +21,7 @@ export function reproductionText(reproduction: Reproduction): string {
 export const quickNote =
   'This is the quick form: few images and one seed. Its figures move with the draw by several hundredths; the full run is the one to quote.';
 
-function tableText({ title, notes, grids, findings, costs, steps }: ReproducedTable): string {
+function tableText({ title, notes, grids, findings, costs, figures, steps }: ReproducedTable): string {
   return [
     title,
     ...notes,
@@ -31,6 +31,7 @@ function tableText({ title, notes, grids, findings, costs, steps }: ReproducedTa
       ({ title: of, unit, rows }) =>
         `time, ${unit}: ${of}\n${aligned(rows.map(({ method, cost }) => [`  ${method}`, costText(cost)]))}`,
     ),
+    ...figures.map(({ title: figure, path }) => `${figure}: ${path}`),
     ...steps.map(stepText),
   ].join('\n');
 }

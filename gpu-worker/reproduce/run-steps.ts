@@ -92,7 +92,7 @@ async function madeStep(
   const place = join('steps', `${name}-${key}`);
   const path = (ending: string) => join(runner.folder, `${place}.${ending}`);
   const isModel = result === 'model';
-  const file = path(isModel ? 'onnx' : 'json');
+  const file = result === 'figures' ? join(runner.folder, place) : path(isModel ? 'onnx' : 'json');
   const step = { name, command, ...(!isModel && { page: `${place}.html` }) };
   const before = await readDone(path('done.json'));
   if (before !== undefined && existsSync(file) && before.digest === (await digestOf(file))) {

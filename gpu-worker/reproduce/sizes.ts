@@ -4,6 +4,8 @@
 export interface ReproductionSizes {
   /** Images whose NCCR is measured, and those of them that PGD attacks. */
   readonly robustness: { readonly images: number; readonly attacked: number; readonly sets: number };
+  /** Images of figures 1 and 3, and road signs of figures 4 and 5. */
+  readonly figures: { readonly images: number; readonly signs: number };
   /** Images of MNIST and of CIFAR-10, whose network costs several times as much. */
   readonly mnist: DetectionSizes;
   readonly cifar10: DetectionSizes;
@@ -28,6 +30,7 @@ export interface DetectionSizes {
 /** As docs/results.md has it; hours on two cores. */
 export const fullSizes: ReproductionSizes = {
   robustness: { images: 1000, attacked: 1000, sets: 10 },
+  figures: { images: 300, signs: 1000 },
   mnist: { training: 4000, threshold: 1000, test: 1000, seeds: 5, timed: 200 },
   cifar10: { training: 4000, threshold: 1000, test: 1000, seeds: 5, timed: 200 },
   screening: { only: undefined, stripOverlays: 12 },
@@ -37,6 +40,7 @@ export const fullSizes: ReproductionSizes = {
 /** One seed and few images: under ten minutes on two cores. */
 export const quickSizes: ReproductionSizes = {
   robustness: { images: 200, attacked: 50, sets: 10 },
+  figures: { images: 60, signs: 60 },
   mnist: { training: 200, threshold: 100, test: 80, seeds: 1, timed: 20 },
   cifar10: { training: 80, threshold: 60, test: 40, seeds: 1, timed: 10 },
   screening: { only: ['gtsrb_badnets_t33_10'], stripOverlays: 2 },
@@ -53,7 +57,7 @@ export function sizesOfAtMost(sizes: ReproductionSizes, images: number): Reprodu
     seeds,
     timed: least(timed),
   });
-  const { robustness, mnist, cifar10 } = sizes;
+  const { robustness, figures, mnist, cifar10 } = sizes;
   return {
     ...sizes,
     robustness: {
@@ -61,6 +65,7 @@ export function sizesOfAtMost(sizes: ReproductionSizes, images: number): Reprodu
       images: least(robustness.images),
       attacked: least(robustness.attacked),
     },
+    figures: { images: least(figures.images), signs: least(figures.signs) },
     mnist: detection(mnist),
     cifar10: detection(cifar10),
   };

@@ -50,6 +50,8 @@ export const reproducedTableSchema = z.strictObject({
   /** Statements about our figures, and whether each holds. */
   findings: z.array(z.strictObject({ holds: z.boolean(), sentence: z.string().min(1) })),
   costs: z.array(methodCostsSchema),
+  /** Figures that were drawn: SVG files, relative to the report. */
+  figures: z.array(z.strictObject({ title: z.string().min(1), path: z.string().min(1) })),
   steps: z.array(reproductionStepSchema),
 });
 

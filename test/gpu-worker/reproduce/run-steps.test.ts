@@ -105,6 +105,21 @@ describe('steps', () => {
     expect(ran[0]).not.toContain('--html');
   });
 
+  it('that draw figures are a folder, which is read whole', async () => {
+    const steps = [planned('one', { result: 'figures' })];
+    const draws = async (words: readonly string[]) => {
+      ran.push([...words]);
+      await writeWhole(join(words[words.indexOf('--out') + 1], 'figure-1.svg'), '<svg/>');
+    };
+    const runner = { folder, code: 'a', write: writeWhole, onStep: () => {}, runCommand: draws };
+    const [first] = await runSteps(steps, runner);
+    expect(await readdir(first.file!)).toEqual(['figure-1.svg']);
+    expect((await runSteps(steps, runner))[0].step.state).toBe('kept');
+    await rm(join(first.file!, 'figure-1.svg'));
+    expect((await runSteps(steps, runner))[0].step.state).toBe('done');
+    expect(ran).toHaveLength(2);
+  });
+
   it('that are refused leave the others be; a bug does not', async () => {
     const steps = [planned('one'), planned('two')];
     const refused = () => {
