@@ -2,6 +2,7 @@
 import { html, raw } from 'hono/html';
 import type {
   MethodCosts,
+  ReproducedCell,
   ReproducedGrid,
   ReproducedTable,
   Reproduction,
@@ -55,8 +56,8 @@ function headline({ tables }: Reproduction): Markup {
     steps.filter(({ state }) => state === 'missing' || state === 'failed').map(({ name }) => name),
   );
   return html`<section class="headline">
-<p class="label">${both.length} figures of the paper, measured here</p>
-<p class="figure">${near} within 0.02 of the paper’s, ${above} above, ${both.length - near - above} below</p>
+<p class="label">${both.length} numbers of the paper, measured here</p>
+<p class="figure">${both.length === 0 ? 'Nothing to compare by number' : `${near} within 0.02 of the paper’s, ${above} above, ${both.length - near - above} below`}</p>
 <p>${lost.size === 0 ? 'Every step has its result.' : html`<span class="mark">▲ </span>Without a result: ${[...lost].join(', ')}.`}</p>
 </section>`;
 }
@@ -87,14 +88,18 @@ function gridMarkup({ title, columns, rows, unit }: ReproducedGrid): Markup {
   const body = rows.map(
     ({ label, cells }) =>
       html`<tr><th scope="row">${label}</th>${cells.map(
-        (cell) =>
-          html`<td>${figureText(cell.ours, unit)}<small>${figureText(cell.paper, unit)}, ${differenceText(cell, unit) || 'no difference to give'}</small></td>`,
+        (cell) => html`<td>${figureText(cell.ours, unit)}<small>${comparedText(cell, unit)}</small></td>`,
       )}</tr>
 `,
   );
   return html`<h3>${title}</h3>
 <p class="quiet">Ours; below it the paper’s, and ours less the paper’s.</p>
 ${figureTable(title, head, body)}`;
+}
+
+/** The paper's figure, and the difference where there is one. */
+function comparedText(cell: ReproducedCell, unit: ReproducedGrid['unit']): string {
+  return [figureText(cell.paper, unit), differenceText(cell, unit)].filter((text) => text !== '').join(', ');
 }
 
 function costMarkup({ title, unit, rows }: MethodCosts): Markup {
@@ -106,10 +111,15 @@ function costMarkup({ title, unit, rows }: MethodCosts): Markup {
   return figureTable(title, head, body);
 }
 
+/** A word of a command as a shell takes it. */
+function shellWord(word: string): string {
+  return /^[\w./:,+=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 function stepMarkup(step: ReproductionStep): Markup {
   const { state, page, command } = step;
   const mark = state === 'missing' || state === 'failed' ? html`<span class="mark">▲ </span>` : '';
   const link = page === undefined ? '' : html` <a href="${page}">its own page</a>`;
-  return html`<li>${mark}${stepText(step)}.${link}<br><small><code>nccr-guard ${command.join(' ')}</code></small></li>
+  return html`<li>${mark}${stepText(step)}.${link}<br><small><code>nccr-guard ${command.map(shellWord).join(' ')}</code></small></li>
 `;
 }

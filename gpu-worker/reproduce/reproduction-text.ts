@@ -1,5 +1,6 @@
 // A reproduction as text: ours, the paper's and the difference, cell by cell.
 import type {
+  ReproducedCell,
   ReproducedGrid,
   ReproducedTable,
   Reproduction,
@@ -57,10 +58,7 @@ export function figureText(value: number | null, unit: ReproducedGrid['unit']): 
 }
 
 /** Ours less the paper's with its sign; empty where one is not there. */
-export function differenceText(
-  { paper, ours }: { paper: number | null; ours: number | null },
-  unit: ReproducedGrid['unit'],
-): string {
+export function differenceText({ paper, ours }: ReproducedCell, unit: ReproducedGrid['unit']): string {
   if (paper === null || ours === null) return '';
   const difference = ours - paper;
   const text = figureText(Math.abs(difference), unit);

@@ -68,6 +68,7 @@ export const reproductionSchema = z.strictObject({
   tables: z.array(reproducedTableSchema).min(1),
 });
 
+export type ReproducedCell = z.infer<typeof reproducedCellSchema>;
 export type ReproducedGrid = z.infer<typeof reproducedGridSchema>;
 export type MethodCosts = z.infer<typeof methodCostsSchema>;
 export type ReproductionStep = z.infer<typeof reproductionStepSchema>;

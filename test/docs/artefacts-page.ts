@@ -4,6 +4,7 @@ import { detectionTableSchema } from '../../shared/contracts/detection-table.ts'
 import { detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
 import { compiledModelSchema } from '../../shared/contracts/extraction.ts';
 import { poisonRecipeSchema } from '../../shared/contracts/poison-recipe.ts';
+import { reproductionSchema } from '../../shared/contracts/reproduction.ts';
 import { robustnessReportSchema } from '../../shared/contracts/robustness-report.ts';
 import { screeningReportSchema } from '../../shared/contracts/screening-report.ts';
 import { screeningTableSchema } from '../../shared/contracts/screening-table.ts';
@@ -35,6 +36,7 @@ const artefacts: readonly (readonly [title: string, origin: string, schema: z.Zo
   ['Robustness report', 'Written by `model evaluate --out`.', robustnessReportSchema],
   ['Detection table', 'Written by `detector table --out`, drawn by `detector report`.', detectionTableSchema],
   ['Screening table', 'Written by `dataset screen-table --out`.', screeningTableSchema],
+  ['Reproduction', 'Written by `reproduce`.', reproductionSchema],
   ['Poison recipe', 'Read by `dataset poison --recipe`.', poisonRecipeSchema],
 ];
 

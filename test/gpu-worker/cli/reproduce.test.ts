@@ -71,6 +71,8 @@ describe('reproduce', () => {
     expect(findings.map(({ holds }) => holds)).toEqual([false, false]);
     const page = await readFile(file('out/reproduction.html'), 'utf8');
     expect(page).toContain('This is the quick form');
+    // A step can be run alone as it is printed.
+    expect(page).toContain('--name &#39;adversarially trained&#39; --dataset');
     expect(page).toContain(`href="${steps[0].page}"`);
     expect(await readFile(file(`out/${steps[0].page}`), 'utf8')).toContain('Robustness of natural');
     expect(page).not.toContain('NaN');
