@@ -4,13 +4,14 @@ import type { AttackTarget } from './attack-target.ts';
 import { boundary } from './boundary.ts';
 import { carliniWagner } from './carlini-wagner.ts';
 import { deepfool } from './deepfool.ts';
+import { fakebob } from './fakebob.ts';
 import { fgsm, smallestFgsm } from './fgsm.ts';
 import { jsma } from './jsma.ts';
 import { pgd, smallestPgd } from './pgd.ts';
 import { randomNoise } from './random-noise.ts';
 import { square } from './square.ts';
 
-/** Every attack by its name; those that end in `-fixed`, `square` and the noises keep to an epsilon that is given. */
+/** Every attack by its name; those that end in `-fixed`, `square`, `fakebob` and the noises keep to an epsilon that is given. */
 export const attackNames = [
   'fgsm',
   'pgd',
@@ -19,6 +20,7 @@ export const attackNames = [
   'deepfool',
   'square',
   'boundary',
+  'fakebob',
   'gaussian-noise',
   'uniform-noise',
   'fgsm-fixed',
@@ -35,6 +37,10 @@ export interface NamedAttackOptions {
   readonly epsilon: number;
   /** Seed of whatever an attack draws. */
   readonly seed: number;
+  /** Largest epsilon that `fgsm`, `pgd` and `carlini-wagner` are looked for at; the whole range where it is not given. */
+  readonly epsilonMax?: number;
+  /** What FGSM and PGD follow; the cross-entropy where it is not given. */
+  readonly loss?: 'cross-entropy' | 'margin';
   readonly onProgress?: Progress | undefined;
 }
 
@@ -57,12 +63,14 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
   // Line search of 1,000 steps over the range, in blocks of 8.
   fgsm: {
     budget: { forwards: 1001, gradients: 1 },
-    run: (target, inputs, { onProgress }) => smallestFgsm(target, inputs, { onProgress }),
+    run: (target, inputs, { onProgress, epsilonMax, loss }) =>
+      smallestFgsm(target, inputs, { ...given({ epsilonMax, loss }), onProgress }),
   },
   // 10 steps at each of 1 + 9 radii.
   pgd: {
     budget: { forwards: 11, gradients: 100 },
-    run: (target, inputs, { onProgress }) => smallestPgd(target, inputs, { onProgress }),
+    run: (target, inputs, { onProgress, epsilonMax, loss }) =>
+      smallestPgd(target, inputs, { ...given({ epsilonMax, loss }), onProgress }),
   },
   // 400 steps.
   jsma: {
@@ -72,7 +80,8 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
   // 5 weights of 70 steps.
   'carlini-wagner': {
     budget: { forwards: 1, gradients: 350 },
-    run: (target, inputs, { onProgress }) => carliniWagner(target, inputs, { onProgress }),
+    run: (target, inputs, { onProgress, epsilonMax }) =>
+      carliniWagner(target, inputs, { ...given({ epsilonMax }), onProgress }),
   },
   // 50 linearisations, each of 9 gradients.
   deepfool: {
@@ -89,6 +98,12 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
     budget: { forwards: 2061, gradients: 0 },
     run: (target, inputs, { seed, onProgress }) => boundary(target, inputs, { seed, onProgress }),
   },
+  // 50 steps of 51 scores.
+  fakebob: {
+    budget: { forwards: 2501, gradients: 0 },
+    run: (target, inputs, { epsilon, seed, onProgress }) =>
+      fakebob(target, inputs, { epsilon, seed, onProgress }),
+  },
   'gaussian-noise': {
     budget: { forwards: 1, gradients: 0 },
     run: (target, inputs, options) => randomNoise(target, inputs, { kind: 'gaussian', ...options }),
@@ -99,13 +114,13 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
   },
   'fgsm-fixed': {
     budget: { forwards: 1, gradients: 1 },
-    run: (target, inputs, { epsilon }) => fgsm(target, inputs, epsilon),
+    run: (target, inputs, { epsilon, loss }) => fgsm(target, inputs, epsilon, loss),
   },
   // 20 steps of an eighth of epsilon from a random start.
   'pgd-fixed': {
     budget: { forwards: 1, gradients: 20 },
-    run: (target, inputs, { epsilon, seed, onProgress }) =>
-      pgd(target, inputs, { epsilon, steps: 20, randomStart: seed, onProgress }),
+    run: (target, inputs, { epsilon, seed, loss, onProgress }) =>
+      pgd(target, inputs, { epsilon, steps: 20, randomStart: seed, ...given({ loss }), onProgress }),
   },
   // 100 steps of a fortieth of epsilon from a random start.
   'pgd-margin-fixed': {
@@ -114,3 +129,9 @@ export const attacksByName: Readonly<Record<AttackName, NamedAttack>> = {
       pgd(target, inputs, { epsilon, steps: 100, randomStart: seed, loss: 'margin', onProgress }),
   },
 };
+
+/** The options that are given, so that an attack's own defaults stand in for the others. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -22,6 +22,11 @@ export interface CarliniWagnerOptions {
   readonly initialWeight?: number;
   /** Confidence kappa: an example counts where the label's logit lies so far under the best other one. */
   readonly kappa?: number;
+  /**
+   * How large a change is thought of, in units of the input; the whole range where it is not given. Steps shrink with it and the
+   * first c with its square, as if inputs were measured in it.
+   */
+  readonly epsilonMax?: number;
   readonly onProgress?: Progress | undefined;
 }
 
@@ -44,16 +49,19 @@ export function carliniWagner(
   attacked: AttackInputs,
   options: CarliniWagnerOptions = {},
 ): Promise<AttackExamples> {
-  const { searches = 5, initialWeight = 1, onProgress, ...rest } = options;
-  const { steps = 70, stepSize = 0.05, kappa = 0 } = rest;
+  const [low, high] = target.range;
+  const { epsilonMax = high - low, onProgress, ...rest } = options;
+  const scale = epsilonMax / (high - low);
+  const { searches = 5, initialWeight = scale ** 2 } = rest;
+  const { steps = 70, stepSize = 0.05 * scale, kappa = 0 } = rest;
 
   const attack = async (row: AttackedRow) => {
     const best = { distance: Number.POSITIVE_INFINITY, example: row.input };
-    let [low, weight, high] = [0, initialWeight, Number.POSITIVE_INFINITY];
+    let [least, weight, most] = [0, initialWeight, Number.POSITIVE_INFINITY];
     for (let search = 0; search < searches; search++) {
-      if (await minimise(target, row, { weight, steps, stepSize, kappa, best })) high = weight;
-      else low = weight;
-      weight = Number.isFinite(high) ? (low + high) / 2 : weight * 10;
+      if (await minimise(target, row, { weight, steps, stepSize, kappa, best })) most = weight;
+      else least = weight;
+      weight = Number.isFinite(most) ? (least + most) / 2 : weight * 10;
       row.progress((search + 1) / searches);
     }
     return best.example;

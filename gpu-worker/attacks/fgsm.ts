@@ -10,9 +10,13 @@ import {
 import { type AttackedRow, attackEach } from './attack-each.ts';
 import type { AttackTarget } from './attack-target.ts';
 
+/** What the step follows. */
+export type AttackLoss = 'cross-entropy' | 'margin';
+
 /**
  * One step of size epsilon along the sign of the loss's gradient.
  * @param epsilon largest change of an element, in units of the input
+ * @param loss what goes up: the cross-entropy, or the best other logit less the label's
  * @returns every row tried once; `success` says which the model gets wrong
  * @see Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples" (2015), section 4
  */
@@ -20,8 +24,13 @@ export async function fgsm(
   target: AttackTarget,
   attacked: AttackInputs,
   epsilon: number,
+  loss: AttackLoss = 'cross-entropy',
 ): Promise<AttackExamples> {
-  const signs = (await target.lossGradient(attacked.inputs, attacked.labels)).map(Math.sign);
+  const { inputs, labels } = attacked;
+  const signs =
+    loss === 'margin'
+      ? (await target.margin(inputs, labels)).gradient.map((value) => -Math.sign(value))
+      : (await target.lossGradient(inputs, labels)).map(Math.sign);
   const tried = attacked.inputs.map((value, index) => clipTo(target.range, value + epsilon * signs[index]));
   return judge(target, attacked, tried);
 }
@@ -32,6 +41,8 @@ export interface SmallestFgsmOptions {
   readonly epsilonMax?: number;
   /** Steps of the line search over [0, epsilonMax]. */
   readonly steps?: number;
+  /** As of {@link fgsm}. */
+  readonly loss?: AttackLoss;
   readonly onProgress?: Progress | undefined;
 }
 
@@ -51,10 +62,14 @@ export function smallestFgsm(
   options: SmallestFgsmOptions = {},
 ): Promise<AttackExamples> {
   const { epsilonMax = target.range[1] - target.range[0], steps = 1000, onProgress } = options;
+  const { loss = 'cross-entropy' } = options;
 
-  const attack = async ({ input, label, crossEntropy, logits, progress }: AttackedRow) => {
+  const attack = async ({ input, label, crossEntropy, margin, logits, progress }: AttackedRow) => {
     const size = input.length;
-    const signs = (await crossEntropy(input)).gradient.map(Math.sign);
+    const signs =
+      loss === 'margin'
+        ? (await margin(input)).gradient.map((value) => -Math.sign(value))
+        : (await crossEntropy(input)).gradient.map(Math.sign);
     let line = new Float32Array(0);
     for (let first = 1; first <= steps; first += blockSteps) {
       const count = Math.min(blockSteps, steps - first + 1);

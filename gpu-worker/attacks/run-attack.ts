@@ -23,6 +23,7 @@ export const attackRevisions: Readonly<Record<AttackName, number>> = {
   deepfool: 1,
   square: 1,
   boundary: 1,
+  fakebob: 1,
   'gaussian-noise': 1,
   'uniform-noise': 1,
   'fgsm-fixed': 1,

@@ -26,12 +26,13 @@ const changeFloor = 1e-4;
  * The clip of the standardised entries passes its gradient straight through (BPDA): at the clip the true one is 0 and
  * would hide the way out. The share of flipped labels in a `strict` vector is constant almost everywhere and has none.
  * @param logits [planCopies(plan) + 1, classes], finite
- * @throws GuardError `invalid_artefact` where the design reads neurons: what they follow from is not the logits; Error where
+ * @throws GuardError `invalid_artefact` where the design reads neurons or layers: what they follow from is not the logits; Error where
  *   the logits do not have the plan's shape
  * @see Athalye, Carlini and Wagner, "Obfuscated gradients give a false sense of security" (2018), section 4.1
  */
 export function scoreGradient(logits: PlanLogits, design: VectorDesign, mlp: Mlp): ScoreGradient {
-  if (designReads[design].neurons) {
+  const { neurons, levels } = designReads[design];
+  if (neurons || levels) {
     throw new GuardError(
       'invalid_artefact',
       `the score of a ${design} vector has no gradient by the logits alone`,

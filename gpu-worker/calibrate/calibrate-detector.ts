@@ -174,8 +174,9 @@ export function imagesUsed(
 
 /** The stages of a sequential test read copies as they come, and no neurons under one of them. */
 function requireNoNeurons(design: VectorDesign): void {
-  if (!designReads[design].neurons) return;
-  const detail = `the stages of a sequential test do not read neurons, ${design} does`;
+  const { neurons, levels } = designReads[design];
+  if (!neurons && !levels) return;
+  const detail = `the stages of a sequential test do not read neurons or layers, ${design} does`;
   throw new GuardError('invalid_config', detail);
 }
 

@@ -48,7 +48,7 @@ export async function extractedPools(
   onStage: StageProgress,
 ): Promise<ExtractedPool[]> {
   const { examples, extracts } = foreign;
-  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? budgets[0];
+  const noise = extractor.compiled.plan.noise.at(-1)?.epsilon ?? budgets[0];
   const context = { target, dataset, budgets, noise, seed, made: new Map<string, MadeInputs>(), run };
   const own = trainingRecipes[design].pools.filter(
     ({ adversarial }) => !adversarial || examples.length === 0,

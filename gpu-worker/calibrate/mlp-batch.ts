@@ -1,5 +1,6 @@
 // One batch through a perceptron and back: the gradient of the weighted cross-entropy by every weight.
 import type { Layer } from '../../shared/detector/mlp.ts';
+import type { Random } from '../../shared/maths/random.ts';
 
 /** A layer that is being trained, with what a batch leaves in it. */
 export interface TrainedLayer extends Layer {
@@ -22,6 +23,8 @@ export interface TrainedBatch {
   /** [count]: what a sample counts in the loss. */
   readonly weights: Float64Array;
   readonly count: number;
+  /** Share of the hidden answers that are left out, the others enlarged to make up for them (Srivastava et al. 2014). */
+  readonly dropout?: { readonly share: number; readonly random: Random };
 }
 
 /**
@@ -30,10 +33,11 @@ export interface TrainedBatch {
  * of the plain one, sample by sample and entry by entry, and with it its bits.
  */
 export function addBatchGradient(layers: readonly TrainedLayer[], batch: TrainedBatch): void {
-  const { inputs, labels, weights, count } = batch;
+  const { inputs, labels, weights, count, dropout } = batch;
   const last = layers.length - 1;
   for (const [index, layer] of layers.entries()) {
     forward(layer, index === 0 ? inputs : layers[index - 1].answers, { count, relu: index < last });
+    if (dropout !== undefined && index < last) leaveOut(layer, count, dropout);
   }
   const { answers, slopes } = layers[last];
   for (let sample = 0; sample < count; sample++) {
@@ -44,7 +48,7 @@ export function addBatchGradient(layers: readonly TrainedLayer[], batch: Trained
   for (let index = last; index >= 0; index--) {
     const values = index === 0 ? inputs : layers[index - 1].answers;
     addGradients(layers[index], values, count);
-    if (index > 0) backward(layers[index], layers[index - 1], count);
+    if (index > 0) backward(layers[index], layers[index - 1], { count, kept: 1 - (dropout?.share ?? 0) });
   }
 }
 
@@ -70,8 +74,23 @@ function forward(
   }
 }
 
+/** Sets a share of the answers to 0; an answer of 0 passes no gradient either. */
+function leaveOut(
+  { outputs, answers }: TrainedLayer,
+  count: number,
+  { share, random }: NonNullable<TrainedBatch['dropout']>,
+): void {
+  for (let index = 0; index < count * outputs; index++) {
+    answers[index] = random() < share ? 0 : answers[index] / (1 - share);
+  }
+}
+
 /** The loss's derivative by the answers of the layer below: 0 where its ReLU was shut. */
-function backward({ inputs, outputs, rows, slopes }: TrainedLayer, below: TrainedLayer, count: number): void {
+function backward(
+  { inputs, outputs, rows, slopes }: TrainedLayer,
+  below: TrainedLayer,
+  { count, kept: share }: { count: number; kept: number },
+): void {
   const sum = new Float64Array(inputs);
   const picked = new Int32Array(outputs);
   for (let sample = 0; sample < count; sample++) {
@@ -83,7 +102,7 @@ function backward({ inputs, outputs, rows, slopes }: TrainedLayer, below: Traine
     addProducts(sum, { terms: rows, factors: slopes, picked, kept, firstFactor: first, stride: 1 });
     const to = sample * inputs;
     for (let input = 0; input < inputs; input++) {
-      below.slopes[to + input] = below.answers[to + input] > 0 ? sum[input] : 0;
+      below.slopes[to + input] = below.answers[to + input] > 0 ? sum[input] / share : 0;
     }
   }
 }

@@ -29,6 +29,8 @@ export interface TrainingOptions {
   readonly weightDecay?: number;
   /** Standardised entries are clipped to ±clip. */
   readonly clip?: number;
+  /** Share of the hidden answers that a step leaves out; none where it is not given. */
+  readonly dropout?: number;
 }
 
 /** A layer with AdamW's moments. */
@@ -47,7 +49,7 @@ export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Ml
   const { vectors, length, adversarial } = samples;
   assertShape(vectors, [adversarial.length, length], 'vectors');
   const { steps = 1500, batch = 64, learningRate = 5e-3, learningRateLast = 0 } = options;
-  const { weightDecay = 1e-3, clip = 8 } = options;
+  const { weightDecay = 1e-3, clip = 8, dropout = 0 } = options;
   const random = seededRandom(options.seed);
   const { mean, deviation } = standardisation(vectors, length);
   const standardised = vectors.map((value, index) => {
@@ -74,7 +76,11 @@ export function trainMlp(samples: LabelledVectors, options: TrainingOptions): Ml
       drawn.weights[count] = rowWeights[row] / batch;
       count++;
     }
-    addBatchGradient(layers, { ...drawn, count });
+    addBatchGradient(layers, {
+      ...drawn,
+      count,
+      ...(dropout > 0 && { dropout: { share: dropout, random } }),
+    });
     const rate = learningRate + (learningRateLast - learningRate) * (step / steps);
     update(layers, { step, rate, weightDecay });
   }

@@ -22,7 +22,7 @@ export interface SourceContext {
   readonly dataset: Dataset;
   /** Radii of the fixed attacks, rising, in units of the input. */
   readonly budgets: readonly number[];
-  /** Bound of the plan's noise; noisy copies are no stronger. */
+  /** Bound of the plan's last noise, the strongest where there are several; noisy copies are no stronger. */
   readonly noise: number;
   readonly seed: number;
   /** Inputs already made, by their source: recipes share sources. */

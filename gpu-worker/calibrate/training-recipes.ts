@@ -30,7 +30,7 @@ export interface TrainingRecipe {
   /** Widths of the two hidden layers. */
   readonly hidden: readonly [number, number];
   readonly pools: readonly TrainingPool[];
-  readonly training?: Pick<TrainingOptions, 'steps' | 'batch' | 'learningRate' | 'learningRateLast'>;
+  readonly training?: Omit<TrainingOptions, 'hidden' | 'seed'>;
   /** Of designs on neurons: what their linear head is trained on beside the clean inputs, and how. */
   readonly head?: {
     readonly attacks: readonly AttackName[];
@@ -73,6 +73,33 @@ const bothTails: readonly TrainingPool[] = [
     ],
   },
 ];
+
+/** The recipe for recordings: attacks of all strengths on the waveform. */
+const speechAttacks: TrainingPool = {
+  adversarial: true,
+  mass: 1,
+  sources: [
+    { kind: 'attack', attack: 'fgsm-fixed', share: 1, epsilon: 'each' },
+    { kind: 'attack', attack: 'pgd-fixed', share: 1, epsilon: 'each' },
+    { kind: 'attack', attack: 'fgsm', share: 1 / 2 },
+    { kind: 'attack', attack: 'pgd', share: 1 / 2 },
+    // Its gradients cost more than those of all others together.
+    { kind: 'attack', attack: 'carlini-wagner', share: 1 / 4 },
+  ],
+};
+
+/** Few rows and many epochs: what is forgotten between them keeps the perceptron from learning rows by heart. */
+const speechTraining = { steps: 4000, weightDecay: 0.1, dropout: 0.2, clip: 5, learningRate: 2e-3 };
+
+/**
+ * `layer-levels` without noisy windows among the clean ones. It takes any noise for an attack, and is kept for the tables, which
+ * say so.
+ */
+export const speechRecipeWithoutNoise: TrainingRecipe = {
+  hidden: [24, 16],
+  pools: [{ adversarial: false, mass: 1, sources: [{ kind: 'clean', share: 1 }] }, speechAttacks],
+  training: speechTraining,
+};
 
 const longTraining = { steps: 3000, batch: 256, learningRate: 5e-3, learningRateLast: 1e-5 };
 
@@ -120,6 +147,20 @@ export const trainingRecipes: Readonly<Record<VectorDesign, TrainingRecipe>> = {
       attacks: ['pgd-fixed'],
       training: { steps: 1500, batch: 256, learningRate: 5e-3, weightDecay: 1 },
     },
+  },
+  'layer-levels': {
+    ...speechRecipeWithoutNoise,
+    pools: [
+      {
+        adversarial: false,
+        mass: 1,
+        sources: [
+          { kind: 'clean', share: 1 },
+          { kind: 'noisy', share: 1 },
+        ],
+      },
+      speechAttacks,
+    ],
   },
 };
 

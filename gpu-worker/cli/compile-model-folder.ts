@@ -13,7 +13,7 @@ import { forwardModel } from '../onnx/forward-model.ts';
 import { buildOn } from '../onnx/graph.ts';
 import { logitsTensor, modelInput } from '../onnx/model-ends.ts';
 import { loadModel } from '../onnx/model-file.ts';
-import { type PlanOptions, planOfOptions } from './options.ts';
+import { type PlanOptions, planOfOptions } from './plan-options.ts';
 import { readInput } from './read-file.ts';
 import { readModelFolder } from './read-model-folder.ts';
 
@@ -74,7 +74,8 @@ function refuseOptions(options: CompileFolderOptions, hasDetector: boolean): voi
   if (options.screening !== undefined) refuse('--screening takes ONNX models');
   if (options.output !== undefined)
     refuse('--output is read of ONNX models: a TensorFlow.js model has one output');
-  if (!hasDetector && designReads[options.vector].neurons === true) {
+  const { neurons, levels } = designReads[options.vector];
+  if (!hasDetector && (neurons || levels)) {
     refuse(`--vector ${options.vector} taps ONNX models: give the detector with --detector`);
   }
 }

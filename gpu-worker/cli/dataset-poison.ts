@@ -77,14 +77,14 @@ async function triggeredTestOf(
 ): Promise<{ bytes: Uint8Array; images: number } | undefined> {
   if (testDataset === undefined) return undefined;
   const whole = await datasetOfOptions({ ...options, dataset: testDataset, split: 'test', rows: undefined });
-  const { name, labels, datatype = 'FP32' } = whole;
+  const { name, labels } = whole;
   const rows = [...labels.keys()].filter((row) => labels[row] !== target);
   if (rows.length === 0)
     throw new GuardError('invalid_dataset', `${name} has no image of another class than ${target}`);
   const others = selectDatasetRows(whole, rows);
   const triggered = { ...others, inputs: poisoned.trigger(others) };
   const bytes = writeNpz({
-    x: arrayOfInputs(triggered, { layout: options.layout ?? 'nchw', datatype }),
+    x: arrayOfInputs(triggered, { layout: options.layout ?? 'nchw', datatype: writtenType(whole) }),
     y: int64Tensor(others.labels, [rows.length]),
   });
   return { bytes, images: rows.length };
@@ -92,9 +92,9 @@ async function triggeredTestOf(
 
 /** The copy in its source's type and layout; the labels as int64, the planted rows as int32. */
 function arraysOf({ dataset, rows }: PoisonedDataset, layout: Layout): Record<string, Tensor> {
-  const { labels, datatype = 'FP32' } = dataset;
+  const { labels } = dataset;
   return {
-    x: arrayOfInputs(dataset, { layout, datatype }),
+    x: arrayOfInputs(dataset, { layout, datatype: writtenType(dataset) }),
     y: int64Tensor(labels, [labels.length]),
     poison_idx: { datatype: 'INT32', shape: [rows.length], data: Int32Array.from(rows) },
   };
@@ -129,4 +129,9 @@ function report({
   if (triggered !== undefined) {
     console.log(`wrote ${triggeredTest}: ${triggered} test images with the trigger, none of class ${target}`);
   }
+}
+
+/** Images are written in the type that they came in, anything else as floats. */
+function writtenType({ datatype }: { readonly datatype?: string }): 'UINT8' | 'FP32' {
+  return datatype === 'UINT8' ? 'UINT8' : 'FP32';
 }

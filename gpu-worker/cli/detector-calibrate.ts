@@ -8,6 +8,7 @@ import {
   vectorDesigns,
 } from '../../shared/contracts/detector-artefact.ts';
 import { type ExtractionPlan, planUnits } from '../../shared/contracts/extraction.ts';
+import { waveformAttacks } from '../attacks/waveform-attacks.ts';
 import { calibrateAutomatically } from '../calibrate/calibrate-automatically.ts';
 import { calibrateDetector } from '../calibrate/calibrate-detector.ts';
 import { classSamplesNeeded } from '../calibrate/class-thresholds.ts';
@@ -19,17 +20,15 @@ import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
-  addPlanOptions,
   datasetOfOptions,
   foreignOfOptions,
   oneOf,
-  type PlanOptions,
-  planOfOptions,
   positiveInteger,
   positiveNumber,
   rate,
   risingNumbers,
 } from './options.ts';
+import { addPlanOptions, type PlanOptions, planOfOptions } from './plan-options.ts';
 import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
 import { selectionText } from './selection-text.ts';
@@ -50,7 +49,7 @@ interface CalibrateOptions extends PlanOptions, SigningOptions, EngineOption {
   readonly sequentialCopies?: number;
   readonly triggerCheck?: boolean;
   readonly acceptShifts?: boolean;
-  readonly budgets: readonly number[];
+  readonly budgets?: readonly number[];
   readonly adversarial?: readonly string[];
   readonly seed: number;
   readonly detectorVersion: string;
@@ -112,9 +111,8 @@ export function detectorCalibrateCommand(): Command {
     )
     .option(
       '--budgets <numbers>',
-      'rising radii of the fixed attacks trained on, in units of the input',
+      'rising radii of the fixed attacks trained on, in units of the input; by default 0.1,0.2,0.3, of layer-levels 0.002,0.004',
       risingNumbers,
-      [0.1, 0.2, 0.3],
     )
     .option('--seed <number>', 'seed of the draw, the noise and the training', positiveInteger, 1)
     .option(
@@ -125,10 +123,10 @@ export function detectorCalibrateCommand(): Command {
     .option('--json', 'print the result as JSON');
   addSigningOptions(command, { required: false });
   addExamplesOption(addEngineOption(command));
-  return addPlanOptions(addForeignOption(addDatasetOptions(command, 'train'))).action(run);
+  return addPlanOptions(addForeignOption(addDatasetOptions(command, 'train'))).action(calibrate);
 }
 
-async function run(path: string, options: CalibrateOptions, command: Command): Promise<void> {
+async function calibrate(path: string, options: CalibrateOptions, command: Command): Promise<void> {
   const signer = await signerOfOptions(options, command);
   const model = await readInput(path);
   const dataset = await datasetOfOptions(options);
@@ -149,23 +147,25 @@ async function run(path: string, options: CalibrateOptions, command: Command): P
     noiseKey,
     examples: options.examples,
     neurons: !options.auto && designReads[options.vector].neurons === true,
+    levels: !options.auto && designReads[options.vector].levels === true,
     neuronTensors: options.neuronTensor,
   });
+  const run = dataset.datatype === 'INT16' ? waveformAttacks(work.run) : work.run;
   try {
     const chosen = {
       targetFpr: options.targetFpr,
       perClass: options.perClass === true,
       acceptShifts: options.acceptShifts === true,
       images: options.images,
-      budgets: options.budgets,
+      budgets: options.budgets ?? (designReads[options.vector].levels ? [0.002, 0.004] : [0.1, 0.2, 0.3]),
       seed,
       version: options.detectorVersion,
       createdAt: new Date(),
     };
     const calibrated = options.auto
-      ? await calibrateAutomatically({ ...work, dataset }, chosen, display.onStage)
+      ? await calibrateAutomatically({ ...work, run, dataset }, chosen, display.onStage)
       : await calibrateDetector(
-          { ...work, dataset, foreign },
+          { ...work, run, dataset, foreign },
           { ...chosen, design: options.vector, triggerCheck: options.triggerCheck, ...sequentialOf(options) },
           display.onStage,
         );

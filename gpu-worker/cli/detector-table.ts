@@ -22,7 +22,6 @@ import { keyedPlan, readNoiseKey } from './noise-key-file.ts';
 import {
   addDatasetOptions,
   addForeignOption,
-  addNeuronOption,
   type DatasetOptions,
   datasetOfOptions,
   foreignOfOptions,
@@ -33,6 +32,7 @@ import {
   several,
   wholeNumber,
 } from './options.ts';
+import { addNeuronOption } from './plan-options.ts';
 import { progressDisplay } from './progress.ts';
 import { readInput } from './read-file.ts';
 import { requireWritable, writeWhole } from './write-file.ts';
@@ -74,6 +74,9 @@ const smallestAttacks = [
 ] as const satisfies readonly AttackName[];
 type SmallestAttack = (typeof smallestAttacks)[number];
 
+/** The designs for images; `speaker table` has the one for recordings. */
+const imageDesigns = vectorDesigns.filter((design) => !designReads[design].levels);
+
 /** Copies with noise: the results flatten there (docs/paper.md). */
 const noiseCopies = 4;
 
@@ -104,7 +107,7 @@ export function detectorTableCommand(): Command {
     )
     .option('--test-images <count>', 'images to test on', positiveInteger, 1000)
     .option('--seeds <count>', 'detectors trained of each design', positiveInteger, 5)
-    .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(vectorDesigns)))
+    .option('--design <design>', 'design, may be repeated; all by default', several(oneOf(imageDesigns)))
     .option(
       '--sequential <design>',
       `design whose sequential test is a column too, may be repeated: ${sequentialDesigns.join(', ')}; none by default`,
@@ -129,7 +132,7 @@ export function detectorTableCommand(): Command {
     .option(
       '--matrix <design>',
       'design of the train-by-test matrix, may be repeated; no matrix by default',
-      several(oneOf(vectorDesigns)),
+      several(oneOf(imageDesigns)),
     )
     .option(
       '--matrix-source <attack>',
@@ -171,7 +174,7 @@ async function run(path: string, options: TableCommandOptions): Promise<void> {
   });
   const display = progressDisplay({ quiet: options.json === true });
   await requireWritable(options.out, options.html);
-  const designs = options.design ?? vectorDesigns;
+  const designs = options.design ?? imageDesigns;
   const work = await openDetectorWork(model, {
     engine: options.engine,
     name: path,

@@ -12,6 +12,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { EngineName } from '../engine/engine-name.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { compileModel } from '../extraction/compile-model.ts';
+import { withLevelTaps } from '../extraction/level-taps.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { forwardModel } from '../onnx/forward-model.ts';
 import { gradientModel } from '../onnx/input-gradient.ts';
@@ -46,6 +47,8 @@ export interface DetectorWorkOptions {
   readonly engine?: EngineName | undefined;
   /** Whether the plan gets the taps that a design on neurons reads; an artefact's plan has them. */
   readonly neurons?: boolean;
+  /** Whether it gets those of a design on layers under several noises, where it has none. */
+  readonly levels?: boolean;
   /** Tensors of those taps: see `withUnitTaps`. */
   readonly neuronTensors?: readonly string[] | undefined;
 }
@@ -65,9 +68,10 @@ export async function openDetectorWork(
   const { name, seed, noiseKey: given, examples } = options;
   const engine = await createEngine({ engine: options.engine ?? 'cpu' });
   try {
-    const plan = options.neurons
+    const withUnits = options.neurons
       ? await withUnitTaps(model, options.plan, { engine, tensors: options.neuronTensors })
       : options.plan;
+    const plan = options.levels ? await withLevelTaps(model, withUnits, { engine }) : withUnits;
     const noiseKey =
       given ?? (await importNoiseKey(createHash('sha256').update(`nccr-guard/experiment/${seed}`).digest()));
     const run =

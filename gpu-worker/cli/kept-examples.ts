@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount, float32Tensor, type Tensor } from '../../shared/maths/tensor.ts';
 import type { AttackExamples, AttackInputs } from '../attacks/attack.ts';
-import type { AttackName } from '../attacks/attack-by-name.ts';
+import type { AttackName, NamedAttackOptions } from '../attacks/attack-by-name.ts';
 import type { AttackTarget } from '../attacks/attack-target.ts';
 import { attackRevisions, type RunAttack, runAttack } from '../attacks/run-attack.ts';
 import { readNpz, writeNpz } from '../datasets/npz.ts';
@@ -49,8 +49,8 @@ export async function keptExamples(options: KeptExamplesOptions): Promise<RunAtt
     });
   }
   return async (attack, target, attacked, attackOptions) => {
-    const { epsilon, seed, onProgress } = attackOptions;
-    const key = examplesKey(options, { attack, target, attacked, epsilon, seed });
+    const { onProgress, ...settings } = attackOptions;
+    const key = examplesKey(options, { attack, target, attacked, settings });
     const path = join(folder, `${attack}-${key.slice(0, 24)}.npz`);
     const bytes = await readIfThere(path);
     if (bytes !== undefined) {
@@ -76,12 +76,16 @@ function examplesKey(
     attack,
     target,
     attacked,
-    epsilon,
-    seed,
-  }: { attack: AttackName; target: AttackTarget; attacked: AttackInputs; epsilon: number; seed: number },
+    settings: { epsilon, seed, ...more },
+  }: {
+    attack: AttackName;
+    target: AttackTarget;
+    attacked: AttackInputs;
+    settings: Omit<NamedAttackOptions, 'onProgress'>;
+  },
 ): string {
   const { inputShape, classes, range } = target;
-  const settings = { attack, revision: attackRevisions[attack], epsilon, seed };
+  const settings = { attack, revision: attackRevisions[attack], epsilon, seed, ...more };
   const hash = createHash('sha256');
   hash.update(JSON.stringify({ modelDigest, runtime, inputShape, classes, range, ...settings }));
   hash.update(bytesOf(attacked.inputs));

@@ -25,6 +25,7 @@ import { modelImportCommand } from './model-import.ts';
 import { modelOperatorsCommand } from './model-operators.ts';
 import { modelTrainCommand } from './model-train.ts';
 import { reproduceCommand } from './reproduce.ts';
+import { speakerTableCommand } from './speaker-table.ts';
 
 /** 0 done, 1 the work was refused or failed, 2 the command line was wrong, 70 a bug of the program itself. */
 const exitCodes = { done: 0, failed: 1, usage: 2, bug: 70 } as const;
@@ -76,6 +77,7 @@ export function commandLine(exit: Exit = { done: exitCodes.done, failed: exitCod
     .addCommand(datasetPoisonCommand())
     .addCommand(screen)
     .addCommand(datasetScreenTableCommand());
+  program.command('speaker').description('speaker models').addCommand(speakerTableCommand());
   program.command('demo').description('inputs for the demo').addCommand(demoDigitCommand());
   program.addCommand(figuresCommand());
   program.addCommand(conformanceCommand(fail));

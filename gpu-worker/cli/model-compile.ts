@@ -11,6 +11,7 @@ import { type NoiseKey, sha256Digest } from '../../shared/noise/noise-key.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createOrtEngine } from '../engine/ort-engine.ts';
 import { type Compilation, compileModel } from '../extraction/compile-model.ts';
+import { withLevelTaps } from '../extraction/level-taps.ts';
 import { planScreening } from '../extraction/plan-screening.ts';
 import { withUnitTaps } from '../extraction/unit-taps.ts';
 import { buildOn } from '../onnx/graph.ts';
@@ -18,7 +19,8 @@ import { modelInput } from '../onnx/model-ends.ts';
 import { loadModel } from '../onnx/model-file.ts';
 import { compileModelFolder, type PlannedFile } from './compile-model-folder.ts';
 import { openNoiseKeyFile } from './noise-key-file.ts';
-import { addPlanOptions, oneOf, type PlanOptions, planOfOptions, readArtefact } from './options.ts';
+import { oneOf, readArtefact } from './options.ts';
+import { addPlanOptions, type PlanOptions, planOfOptions } from './plan-options.ts';
 import { readInput } from './read-file.ts';
 import { isModelFolder } from './read-model-folder.ts';
 import { writeWhole } from './write-file.ts';
@@ -181,16 +183,17 @@ async function plannedGraphs(
     screening: mode,
   }: { model: Uint8Array; engine: Engine; screening: ScreeningMode | undefined },
 ): Promise<PlannedFile[]> {
-  const { out, range, layer, output } = options;
+  const { out, range = [0, 1], layer, output } = options;
   if (mode !== undefined) {
     return [{ plan: await planScreening(model, { engine, mode, range, layer, output }), out }];
   }
   const planned = await plansOfDetector(options);
   if (planned === undefined) {
     const wished = planOfOptions(options, { design: options.vector, channels: modelChannels(model) });
-    const readsNeurons = designReads[options.vector].neurons === true;
+    const { neurons, levels } = designReads[options.vector];
+    if (levels) return [{ plan: await withLevelTaps(model, wished, { engine }), out }];
     const tapped = { engine, tensors: options.neuronTensor };
-    return [{ plan: readsNeurons ? await withUnitTaps(model, wished, tapped) : wished, out }];
+    return [{ plan: neurons ? await withUnitTaps(model, wished, tapped) : wished, out }];
   }
   return planned;
 }

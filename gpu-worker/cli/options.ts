@@ -1,22 +1,7 @@
 // Options that several commands share: how they are spelt, parsed and refused.
 import { type Command, InvalidArgumentError } from 'commander';
-import {
-  type DetectorArtefact,
-  designReads,
-  detectorArtefactSchema,
-  type VectorDesign,
-} from '../../shared/contracts/detector-artefact.ts';
-import {
-  type ExtractionPlan,
-  extractionPlanSchema,
-  noiseFamilies,
-} from '../../shared/contracts/extraction.ts';
+import { type DetectorArtefact, detectorArtefactSchema } from '../../shared/contracts/detector-artefact.ts';
 import { GuardError } from '../../shared/errors.ts';
-import {
-  type TransformPresetName,
-  transformPresetNames,
-  transformPresets,
-} from '../../shared/noise/transform-presets.ts';
 import { isCifarSplit, loadCifarFolder } from '../datasets/cifar-binary.ts';
 import { type Dataset, requireRows, selectDatasetRows } from '../datasets/dataset.ts';
 import {
@@ -28,90 +13,20 @@ import {
 import { loadIdxFolder } from '../datasets/idx.ts';
 import { type Layout, layouts } from '../datasets/image-array.ts';
 import { drawDigits } from '../datasets/synthetic-digits.ts';
+import { loadWavFolder } from '../datasets/wav-folder.ts';
 import { readJson } from './read-file.ts';
-
-/** How inputs are perturbed, as options spell it. */
-export interface PlanOptions {
-  readonly noise: (typeof noiseFamilies)[number];
-  readonly epsilon: number;
-  readonly copies?: number;
-  readonly transforms?: TransformPresetName;
-  readonly bankRows: number;
-  readonly range: [number, number];
-  readonly tap?: readonly string[];
-  readonly neuronTensor?: readonly string[];
-}
-
-/** What a plan is for, where that decides what the options leave open. */
-export interface PlanPurpose {
-  readonly design: VectorDesign;
-  /** Channels of an image: one takes the preset for grey images, more the one for colour. */
-  readonly channels: number;
-}
-
-/** Copies with noise where a design reads them and the options do not say how many (docs/paper.md). */
-const noiseCopiesDefault = 4;
-
-/** Adds the options that make an extraction plan. */
-export function addPlanOptions(command: Command): Command {
-  return addNeuronOption(command)
-    .option(
-      '--noise <family>',
-      `noise family: ${noiseFamilies.join(' or ')}`,
-      oneOf(noiseFamilies),
-      'gaussian',
-    )
-    .option('--epsilon <number>', 'bound of the noise, in units of the input', positiveNumber, 0.3)
-    .option(
-      '--copies <count>',
-      'copies with noise, N; by default 4 where the vector design reads them',
-      positiveInteger,
-    )
-    .option(
-      '--transforms <preset>',
-      `families of transforms, ${transformPresetNames.join(' or ')}; by default by the channels where the vector design reads them`,
-      oneOf(transformPresetNames),
-    )
-    .option('--bank-rows <count>', 'noise rows that the compiled graph carries', positiveInteger, 256)
-    .option('--range <low,high>', 'lowest and highest valid value of the input', numberPair, [0, 1])
-    .option('--tap <tensor>', 'tensor whose layer change is read as well; may be repeated', collect);
-}
-
-/** Adds the option that names the tensors of a design on neurons. */
-export function addNeuronOption(command: Command): Command {
-  return command.option(
-    '--neuron-tensor <tensor>',
-    'tensor that a vector design on neurons reads, may be repeated; by default the ends of all layers that every path runs through',
-    collect,
-  );
-}
-
-/** The plan that the options say, with what the design reads where they say nothing. */
-export function planOfOptions(options: PlanOptions, { design, channels }: PlanPurpose): ExtractionPlan {
-  const { noise: family, epsilon, bankRows: rows } = options;
-  const reads = designReads[design];
-  if (options.neuronTensor !== undefined && !reads.neurons) {
-    throw new GuardError('invalid_config', `--neuron-tensor is not read by the vector design ${design}`);
-  }
-  const copies = options.copies ?? (reads.noise ? noiseCopiesDefault : 0);
-  const byChannels = channels === 1 ? 'w0-grey' : 'w0-colour';
-  const preset = options.transforms ?? (reads.transforms ? byChannels : undefined);
-  return extractionPlanSchema.parse({
-    input_range: options.range,
-    noise: copies === 0 ? [] : [{ family, epsilon, rows, copies }],
-    transforms: preset === undefined ? [] : transformPresets[preset],
-    taps: (options.tap ?? []).map((tensor) => ({ kind: 'layer', tensor })),
-  });
-}
 
 /** How a data set is named, as options spell it. */
 export interface DatasetOptions {
   readonly dataset: string;
   readonly split: string;
   readonly layout?: Layout;
-  readonly inputsArray?: string;
-  readonly labelsArray?: string;
+  readonly inputsArray?: string | undefined;
+  readonly labelsArray?: string | undefined;
   readonly rows?: readonly [first: number, last: number] | undefined;
+  readonly windowSamples?: number;
+  readonly sampleRate?: number;
+  readonly loudness?: number;
 }
 
 /** Adds the options that name a data set. */
@@ -119,7 +34,7 @@ export function addDatasetOptions(command: Command, split: string): Command {
   return command
     .requiredOption(
       '--dataset <source>',
-      'idx:FOLDER (MNIST), cifar10:FOLDER (its binary version), npz:FILE (NumPy), or synthetic-digits:COUNT for digits drawn here',
+      'idx:FOLDER (MNIST), cifar10:FOLDER (its binary version), npz:FILE (NumPy), wav:FOLDER (folders of speakers), or synthetic-digits:COUNT for digits drawn here',
     )
     .option('--split <prefix>', 'prefix of the IDX files; train or test of the others', split)
     .option(
@@ -128,12 +43,27 @@ export function addDatasetOptions(command: Command, split: string): Command {
       oneOf(layouts),
       'nchw',
     )
-    .option('--inputs-array <name>', 'npz array of the inputs, float32 or uint8', defaultArrayNames.inputs)
+    .option(
+      '--inputs-array <name>',
+      'npz array of the inputs, float32, uint8 or int16',
+      defaultArrayNames.inputs,
+    )
     .option('--labels-array <name>', 'npz array of the labels', defaultArrayNames.labels)
     .option(
       '--rows <first-last>',
       'rows of the source from 0, both ends included: parts of one source stay apart',
       rowRange,
+    )
+    .option('--sample-rate <rate>', 'samples a second of WAV files; 8000 by default', positiveInteger)
+    .option(
+      '--window-samples <count>',
+      'samples that a WAV file is cut into, as the model reads them; by default a second',
+      positiveInteger,
+    )
+    .option(
+      '--loudness <rms>',
+      'root mean square that every window of a WAV file is brought to; as recorded by default',
+      positiveNumber,
     );
 }
 
@@ -162,13 +92,17 @@ async function loadDataset(options: DatasetOptions): Promise<Dataset> {
     const { inputsArray = defaultArrayNames.inputs, labelsArray = defaultArrayNames.labels } = options;
     return loadNpzDataset(rest, { layout, arrays: { inputs: inputsArray, labels: labelsArray } });
   }
+  if (kind === 'wav' && rest !== '') {
+    const { sampleRate = 8000, windowSamples = sampleRate, loudness } = options;
+    return loadWavFolder(rest, { sampleRate, windowSamples, loudness });
+  }
   if (kind === 'synthetic-digits' && /^[1-9]\d{0,5}$/.test(rest)) {
     // The splits draw from seeds that never meet.
     return drawDigits(Number(rest), split === 'train' ? 1_000_000 : 2_000_000);
   }
   throw new GuardError(
     'invalid_dataset',
-    `${dataset} is neither idx:FOLDER, cifar10:FOLDER, npz:FILE nor synthetic-digits:COUNT`,
+    `${dataset} is neither idx:FOLDER, cifar10:FOLDER, npz:FILE, wav:FOLDER nor synthetic-digits:COUNT`,
   );
 }
 

@@ -12,8 +12,10 @@ export interface Dataset {
   readonly inputShape: readonly number[];
   /** [count], each in 0..classes-1. */
   readonly labels: Int32Array;
-  /** Element type of the file that it came from; absent where it came from none. */
-  readonly datatype?: 'FP32' | 'UINT8';
+  /** Element type of the file that it came from; absent where it came from none. Samples of a recording are `INT16`. */
+  readonly datatype?: 'FP32' | 'UINT8' | 'INT16';
+  /** [count]: which recording each window was cut from; absent where the rows belong to none. */
+  readonly utterances?: Int32Array;
 }
 
 /** The elements of row `index`, not copied. */
@@ -38,7 +40,13 @@ export function selectDatasetRows(dataset: Dataset, rows: ArrayLike<number>): Da
     inputs.set(datasetRow(dataset, rows[index]), index * size);
     labels[index] = dataset.labels[rows[index]];
   }
-  return { ...dataset, inputs, labels };
+  const { utterances } = dataset;
+  return {
+    ...dataset,
+    inputs,
+    labels,
+    ...(utterances && { utterances: Int32Array.from(rows, (row) => utterances[row]) }),
+  };
 }
 
 /** SHA-256 over the inputs and labels of a data set: shows which rows something was made from. */

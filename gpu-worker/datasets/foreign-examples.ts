@@ -90,7 +90,7 @@ export async function loadNpzDataset(
     layout,
   });
   const labels = wholeNumbers(file, arrays.labels, array.shape[0])!;
-  const datatype = array.datatype === 'UINT8' ? 'UINT8' : 'FP32';
+  const datatype = (['UINT8', 'INT16'] as const).find((type) => type === array.datatype) ?? 'FP32';
   return { name: file.name, inputs, inputShape, labels, datatype };
 }
 

@@ -1,4 +1,4 @@
-// Inputs of a model as NumPy arrays hold them: float32 or uint8, channels first or last.
+// Inputs of a model as NumPy arrays hold them: float32, uint8 or samples of int16, channels first or last.
 import { assertShape } from '../../shared/assert.ts';
 import { GuardError } from '../../shared/errors.ts';
 import { elementCount, type Tensor } from '../../shared/maths/tensor.ts';
@@ -15,7 +15,8 @@ export interface ModelInputs {
 }
 
 /**
- * Turns an array into inputs of a model: uint8 scaled to [0, 1], float32 as it is, channels first.
+ * Turns an array into inputs of a model: uint8 scaled to [0, 1], int16 to [-1, 1] as a WAV file is read, float32 as it is,
+ * channels first.
  * @param array [rows, ...]; with `nhwc` [rows, height, width, channels]
  * @param name what to call it in errors
  * @throws GuardError `invalid_dataset` where it is of another type, has no rows, no layout of that kind or a value that
@@ -25,18 +26,17 @@ export function inputsOfArray(
   { datatype, shape, data }: Tensor,
   { name, layout }: { name: string; layout: Layout },
 ): ModelInputs {
-  if (datatype !== 'UINT8' && datatype !== 'FP32') {
-    throw invalid(`${name} holds ${datatype}; inputs are UINT8 (0 to 255) or FP32`);
+  if (datatype !== 'UINT8' && datatype !== 'INT16' && datatype !== 'FP32') {
+    throw invalid(`${name} holds ${datatype}; inputs are UINT8 (0 to 255), INT16 (samples) or FP32`);
   }
   if (shape.length < 2 || elementCount(shape) === 0) {
     throw invalid(`${name} has shape [${shape.join(', ')}]: there are no rows of inputs`);
   }
   const [rows, ...rowShape] = shape;
-  const values =
-    datatype === 'UINT8'
-      ? // `map` and not `from` with a function, which makes a list of all elements first.
-        new Float32Array(data as Uint8Array).map((byte) => byte / 255)
-      : new Float32Array(data as Float32Array);
+  const values = new Float32Array(data as Uint8Array | Int16Array | Float32Array);
+  // In place, and not `from` with a function, which makes a list of all elements first.
+  const scale = { UINT8: 255, INT16: 2 ** 15, FP32: 1 }[datatype];
+  if (scale !== 1) for (let index = 0; index < values.length; index++) values[index] /= scale;
   const wrong = values.findIndex((value) => !Number.isFinite(value));
   if (wrong >= 0) {
     const row = Math.floor(wrong / elementCount(rowShape));

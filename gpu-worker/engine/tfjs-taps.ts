@@ -70,6 +70,16 @@ function tapColumnsOf(tfjs: Tfjs, { tap, rows, shape, runs, plan }: TapContext):
       const change = tf.mean(tf.abs(tf.sub(others, own)), [1, 2, 3]);
       return tf.stack([change, tf.mean(tf.abs(own), [1, 2, 3])], 1);
     }
+    case 'levels': {
+      const { own, others } = split(1);
+      let end = 0;
+      const changes = plan.noise.map(({ copies: count }) => {
+        const first = end;
+        end += count;
+        return tf.mean(tf.abs(tf.sub(tf.slice(others, [0, first], [-1, count]), own)), [1, 2, 3]);
+      });
+      return tf.stack([...changes, tf.mean(tf.abs(own), [1, 2, 3])], 1);
+    }
     case 'channels':
     case 'neurons': {
       const units = tap.kind === 'channels' ? shape[0] : neurons;

@@ -116,7 +116,7 @@ export async function detectionTable(
   const [testSet, ofTest] = draw(test, [testImages, thresholdImages], 2);
   const thresholdSet = thresholdFromTest ? ofTest : ofTraining;
   const correct = await correctRows(target, trainingSet);
-  const noise = extractor.compiled.plan.noise[0]?.epsilon ?? options.budgets[0];
+  const noise = extractor.compiled.plan.noise.at(-1)?.epsilon ?? options.budgets[0];
   const context = {
     target,
     dataset: correct,

@@ -124,7 +124,8 @@ async function knowledges({
   target,
   options: { draws, seed },
 }: RunContext): Promise<[string, DrawCopies][]> {
-  if (designReads[design].neurons) return [];
+  const { neurons, levels } = designReads[design];
+  if (neurons || levels) return [];
   const inputSize = elementCount(target.inputShape);
   const known = await knownCopies(plan, { key: extractor.noiseKey, inputSize });
   if (!hasSecret(plan)) return [['adaptive-white-box', known]];

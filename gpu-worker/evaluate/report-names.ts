@@ -11,6 +11,7 @@ const designTitles: Readonly<Record<VectorDesign, string>> = {
   'margin-changes': 'W0: margin changes',
   'margin-changes+rank-gaps': 'W0 and A together',
   'margin-changes+neurons': 'W0+N: with neurons',
+  'layer-levels': 'layers under three noises',
 };
 
 const baselineTitles: Readonly<Record<string, string>> = {
@@ -30,6 +31,7 @@ const attackTitles: Readonly<Record<AttackName, string>> = {
   deepfool: 'DeepFool',
   square: 'Square',
   boundary: 'boundary',
+  fakebob: 'FAKEBOB',
   'gaussian-noise': 'Gaussian noise',
   'uniform-noise': 'uniform noise',
   'fgsm-fixed': 'FGSM',

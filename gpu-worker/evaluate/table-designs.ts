@@ -104,13 +104,13 @@ export function designMethod(
   };
 }
 
-/** The part of a plan that a design reads: its copies, and the taps of neurons. */
+/** The part of a plan that a design reads: its copies, and the taps of neurons or layers. */
 export function designPlan(plan: ExtractionPlan, design: VectorDesign): ExtractionPlan {
-  const { noise, transforms, neurons } = designReads[design];
+  const { noise, transforms, neurons, levels } = designReads[design];
   return {
     ...plan,
-    noise: noise ? plan.noise : [],
+    noise: noise || levels ? plan.noise : [],
     transforms: transforms ? plan.transforms : [],
-    taps: neurons ? plan.taps.filter(({ kind }) => kind === 'units') : [],
+    taps: plan.taps.filter(({ kind }) => (neurons && kind === 'units') || (levels && kind === 'levels')),
   };
 }

@@ -62,7 +62,7 @@ export async function withUnitTaps(
 }
 
 /** The ends of layers through which every path runs, in their order, and the logits. */
-function layerTensors(graph: GraphBuilder, ends: { input: string; logits: string }): string[] {
+export function layerTensors(graph: GraphBuilder, ends: { input: string; logits: string }): string[] {
   const ending = bottlenecks(graph, ends).filter(({ node }) => endsLayer(graph, node));
   return [...new Set([...ending.map(({ tensor }) => tensor), ends.logits])];
 }

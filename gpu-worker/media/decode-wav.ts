@@ -5,8 +5,8 @@ import { audioSecondsMax } from '../../shared/limits.ts';
 /** What a model reads. */
 export interface WavSpec {
   readonly channels: number;
-  /** Of one channel. */
-  readonly samples: number;
+  /** Of one channel; any number where it is undefined. */
+  readonly samples: number | undefined;
   /** Samples a second. */
   readonly sampleRate: number;
   /** Whether several channels may be averaged to the one that the model reads. */
@@ -126,7 +126,7 @@ function checkSpec(found: Omit<WavSpec, 'mixDown' | 'samples'> & { frames: numbe
   if (channels !== spec.channels && !mayMix) {
     throw unfit(`it has ${channels} channels, the model reads ${spec.channels}`);
   }
-  if (frames !== spec.samples) {
+  if (spec.samples !== undefined && frames !== spec.samples) {
     throw unfit(`it has ${frames} samples a channel, the model reads ${spec.samples}`);
   }
 }

@@ -39,6 +39,8 @@ export function appendTaps(
   assert(taps.length > 0, 'there is a tap');
   const copies = planRuns(plan).length - 1;
   const columns = taps.flatMap(({ tap, tensor, shape }) => {
+    if (tap.kind === 'levels')
+      return appendLevels(graph, { tap, tensor, shape }, { copies, noise: plan.noise });
     if (tap.kind !== 'units') return appendTap(graph, { tap, tensor, shape }, copies);
     const copy = planNoiseCopies(plan) + tap.transform + 1;
     return appendUnits(graph, { tap, tensor, shape }, { copies, copy });
@@ -47,7 +49,7 @@ export function appendTaps(
   // Means over all copies run over the N + 1 rows, the input's own difference from itself being 0: one pass over the
   // activations without a copy of them. What that takes too little is made good here.
   const factors = changeColumns({ taps: taps.map(({ tap }) => tap) }).map(({ quantity, unit }) =>
-    quantity === 'change' && unit.kind !== 'unit' ? (copies + 1) / copies : 1,
+    quantity === 'change' && unit.kind !== 'unit' && unit.kind !== 'level' ? (copies + 1) / copies : 1,
   );
   const scaled = graph.op('Mul', [joined, graph.floats([factors.length], factors)]);
   graph.op('Reshape', [scaled, graph.ints([-1, factors.length])], {}, compiledTensors.changes);
@@ -62,7 +64,7 @@ interface PlacedTapOf<K extends Tap> extends PlacedTap {
 /** Columns of one tap over all copies, each [R, 1, columns]. */
 function appendTap(
   graph: GraphBuilder,
-  { tap, tensor, shape }: PlacedTapOf<Exclude<Tap, { kind: 'units' }>>,
+  { tap, tensor, shape }: PlacedTapOf<Exclude<Tap, { kind: 'units' | 'levels' }>>,
   copies: number,
 ): string[] {
   const neurons = elementCount(shape);
@@ -127,6 +129,26 @@ function appendUnits(
   const mean = (values: string) => reduce(graph, 'Mean', values, { axes: [3], keep: false });
   const absolute = (values: string) => mean(graph.op('Abs', [values]));
   return [absolute(difference), mean(difference), absolute(input)];
+}
+
+/** A layer's change under each segment of the noise and its base, each [R, 1, 1]. */
+function appendLevels(
+  graph: GraphBuilder,
+  { tensor, shape }: PlacedTapOf<Extract<Tap, { kind: 'levels' }>>,
+  { copies, noise }: { copies: number; noise: ExtractionPlan['noise'] },
+): string[] {
+  const rows = graph.op('Reshape', [tensor, graph.ints([-1, copies + 1, elementCount(shape)])]);
+  const slice = (first: number, end: number) =>
+    graph.op('Slice', [rows, graph.ints([first]), graph.ints([end]), graph.ints([1])]);
+  const mean = (values: string) => reduce(graph, 'Mean', values, { axes: [1, 2], keep: true });
+  const input = slice(0, 1);
+  let end = 1;
+  const changes = noise.map((segment) => {
+    const first = end;
+    end += segment.copies;
+    return mean(graph.op('Abs', [graph.op('Sub', [slice(first, end), input])]));
+  });
+  return [...changes, mean(graph.op('Abs', [input]))];
 }
 
 /** Absolute differences from the input's own activations, for a tensor [R, N + 1, ...]. */

@@ -10,25 +10,35 @@ export type NoiseDesign = (typeof noiseDesigns)[number];
 
 /**
  * Vector designs: over noise, over the plan's transforms (`margin-changes`, W0), over both, and W0 with the relative changes
- * of neurons under one of the transforms (W0+N).
+ * of neurons under one of the transforms (W0+N); for recordings the changes of layers under noise of several strengths.
  */
 export const vectorDesigns = [
   ...noiseDesigns,
   'margin-changes',
   'margin-changes+rank-gaps',
   'margin-changes+neurons',
+  'layer-levels',
 ] as const;
 export type VectorDesign = (typeof vectorDesigns)[number];
 
 /** What a design reads of an input: which parts its vector is made of. */
 export const designReads: Readonly<
-  Record<VectorDesign, { readonly noise?: NoiseDesign; readonly transforms?: true; readonly neurons?: true }>
+  Record<
+    VectorDesign,
+    {
+      readonly noise?: NoiseDesign;
+      readonly transforms?: true;
+      readonly neurons?: true;
+      readonly levels?: true;
+    }
+  >
 > = {
   'rank-gaps': { noise: 'rank-gaps' },
   strict: { noise: 'strict' },
   'margin-changes': { transforms: true },
   'margin-changes+rank-gaps': { transforms: true, noise: 'rank-gaps' },
   'margin-changes+neurons': { transforms: true, neurons: true },
+  'layer-levels': { levels: true },
 };
 
 /** Ranks of the logits that a vector reads; of many classes only the first ten tell anything. */

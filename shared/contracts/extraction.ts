@@ -31,6 +31,13 @@ const projectedFromSchema = z
 /** What is read from one tensor of the protected model: see `changeColumns`. */
 export const tapSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('layer'), tensor: z.string().min(1) }),
+  /** A layer's change under each segment of the noise apart. */
+  z.strictObject({
+    kind: z.literal('levels'),
+    tensor: z.string().min(1),
+    /** Segments of the plan's noise. */
+    levels: z.int().min(1).max(copiesMax),
+  }),
   z.strictObject({
     kind: z.literal('channels'),
     tensor: z.string().min(1),
@@ -93,6 +100,10 @@ export const extractionPlanSchema = z
   .refine(
     ({ taps, transforms }) => taps.every((tap) => tap.kind !== 'units' || tap.transform < transforms.length),
     'a tap of units names one of the transforms',
+  )
+  .refine(
+    ({ taps, noise }) => taps.every((tap) => tap.kind !== 'levels' || tap.levels === noise.length),
+    'a tap of levels has one a segment of the noise',
   )
   .refine((plan) => planUnits(plan) <= tapUnitsMax, `at most ${tapUnitsMax} tapped units in all`)
   .refine(
@@ -205,9 +216,10 @@ export interface ChangeColumn {
    * itself; `activation`: F(x).
    */
   readonly quantity: 'change' | 'drift' | 'base' | 'activation';
-  /** What the mean is over: of a `unit` its positions under one transform, of the others the copies too. */
+  /** What the mean is over: of a `unit` its positions under one transform, of a `level` the copies of one segment of noise, of the others all copies too. */
   readonly unit:
     | { readonly kind: 'layer' }
+    | { readonly kind: 'level'; readonly index: number }
     | { readonly kind: 'channel' | 'neuron'; readonly index: number }
     | { readonly kind: 'unit'; readonly index: number; readonly transform: number };
 }
@@ -216,7 +228,7 @@ export interface ChangeColumn {
 export const unitQuantities = ['change', 'drift', 'base'] as const;
 
 /**
- * Columns of `changes`, in the order of the plan's taps: a layer gives its change and its base, channels and neurons a
+ * Columns of `changes`, in the order of the plan's taps: a layer gives its change (or one a level) and its base, channels and neurons a
  * change each, units their changes, then their drifts, then their bases, activations a value and drifts a drift a neuron.
  */
 export function changeColumns(plan: { readonly taps: readonly Tap[] }): ChangeColumn[] {
@@ -230,6 +242,13 @@ export function tapColumns(tap: Tap): ChangeColumn[] {
     case 'layer':
       return [
         { tensor, quantity: 'change', unit: { kind: 'layer' } },
+        { tensor, quantity: 'base', unit: { kind: 'layer' } },
+      ];
+    case 'levels':
+      return [
+        ...Array.from({ length: tap.levels }, (_, index): ChangeColumn => {
+          return { tensor, quantity: 'change', unit: { kind: 'level', index } };
+        }),
         { tensor, quantity: 'base', unit: { kind: 'layer' } },
       ];
     case 'channels':

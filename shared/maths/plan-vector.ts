@@ -9,6 +9,7 @@ import {
   type Tap,
 } from '../contracts/extraction.ts';
 import { GuardError } from '../errors.ts';
+import { layerLevels, layerLevelsLength, levelledLayers } from './layer-levels.ts';
 import { marginChangeEntries, marginChanges } from './margin-changes.ts';
 import { nccrVector, nccrVectorLength } from './nccr-vector.ts';
 import { tappedUnits, unitNumbers } from './unit-changes.ts';
@@ -32,7 +33,8 @@ export interface PlanLogits {
 /**
  * Number of entries of a vector.
  * @param classes logits of the model, at least 2
- * @returns for ten classes 9 (`rank-gaps`) or 19 (`strict`), three a transform (`margin-changes`), three a unit (`neurons`), or
+ * @returns for ten classes 9 (`rank-gaps`) or 19 (`strict`), three a transform (`margin-changes`), three a unit (`neurons`), one a layer and strength of
+ *   noise and more (`layer-levels`), or
  *   the sum of what a design joins
  * @throws GuardError `invalid_artefact` where the plan does not have what the design reads
  */
@@ -41,11 +43,12 @@ export function planVectorLength(
   { classes, plan }: Pick<PlanLogits, 'classes' | 'plan'>,
 ): number {
   requireParts(design, plan);
-  const { noise, transforms, neurons } = designReads[design];
+  const { noise, transforms, neurons, levels } = designReads[design];
   let length = 0;
   if (transforms) length += marginChangeEntries * plan.transforms.length;
   if (noise) length += nccrVectorLength(noise, classes);
   if (neurons) length += unitNumbers * planUnits({ taps: plan.taps ?? [] });
+  if (levels) length += layerLevelsLength({ ...plan, taps: plan.taps ?? [] });
   return length;
 }
 
@@ -62,10 +65,14 @@ export function planVector(input: PlanLogits, design: VectorDesign): Float64Arra
   const { logits, plan, classes, changes } = input;
   requireParts(design, plan);
   assertShape(logits, [planCopies(plan) + 1, classes], 'logits');
-  const { noise, transforms, neurons } = designReads[design];
+  const { noise, transforms, neurons, levels } = designReads[design];
   const parts: Float64Array[] = [];
   if (transforms) parts.push(marginChanges(transformLogits(input)));
   if (noise) parts.push(nccrVector(noiseLogits(input), noise));
+  if (levels) {
+    assert(changes, 'a design on layers is given changes');
+    parts.push(layerLevels({ logits, classes, changes, plan: { ...plan, taps: plan.taps ?? [] } }));
+  }
   if (neurons) {
     assert(changes, 'a design on neurons is given changes');
     parts.push(tappedUnits({ taps: plan.taps ?? [] }, changes));
@@ -96,10 +103,12 @@ function transformLogits({ logits, plan, classes }: PlanLogits) {
 }
 
 function requireParts(design: VectorDesign, plan: VectorPlan): void {
-  const { noise, transforms, neurons } = designReads[design];
+  const { noise, transforms, neurons, levels } = designReads[design];
   const missing = (what: string) =>
     new GuardError('invalid_artefact', `a ${design} vector needs ${what}, the plan has none`);
   if (noise && planNoiseCopies(plan) === 0) throw missing('copies with noise');
   if (transforms && plan.transforms.length === 0) throw missing('transforms');
+  if (levels && plan.noise.length === 0) throw missing('copies with noise');
+  if (levels && levelledLayers({ taps: plan.taps ?? [] }) === 0) throw missing('taps of levels');
   if (neurons && planUnits({ taps: plan.taps ?? [] }) === 0) throw missing('taps of units');
 }

@@ -28,7 +28,7 @@ describe('the options that name a data set', () => {
     );
     for (const dataset of ['cifar10:', 'npz:', 'csv:f', 'npz', 'synthetic-digits:0']) {
       await expect(datasetOfOptions({ dataset, split: 'test' })).rejects.toThrow(
-        /neither idx:FOLDER, cifar10:FOLDER, npz:FILE nor synthetic-digits:COUNT/,
+        /neither idx:FOLDER, cifar10:FOLDER, npz:FILE, wav:FOLDER nor synthetic-digits:COUNT/,
       );
     }
     await expect(datasetOfOptions({ dataset: 'npz:absent.npz', split: 'test' })).rejects.toThrow(
