@@ -29,6 +29,7 @@ export interface LenetEdge extends LenetGuard {
 export async function startLenetEdge({
   mode,
   server = 'gpu-worker',
+  audio,
   ...options
 }: Omit<LenetGuardOptions, 'noiseKeyHex'> & {
   readonly mode: GuardMode;
@@ -37,6 +38,8 @@ export async function startLenetEdge({
    * Worker runs the graphs, and the edge is told of no gpu-worker.
    */
   readonly server?: 'gpu-worker' | 'triton' | 'none';
+  /** How recordings are read, where the network reads any. */
+  readonly audio?: { readonly sample_rate: number };
 }): Promise<LenetEdge> {
   const engine = await createOrtEngine({ workers: 1 });
   const guard = await lenetGuard(engine, { noiseKeyHex, ...options });
@@ -64,7 +67,9 @@ export async function startLenetEdge({
       ...(server === 'gpu-worker' ? { GPU_WORKER_URL: gpuWorker.url } : {}),
       ...(server === 'none' ? {} : { GPU_WORKER_TOKEN: gpuWorkerToken }),
       UPSTREAM_URL: upstream.url,
-      GUARD_MODELS: JSON.stringify([{ name: guard.name, mode, artefact: key, ...own }]),
+      GUARD_MODELS: JSON.stringify([
+        { name: guard.name, mode, artefact: key, ...own, ...(audio && { audio }) },
+      ]),
       NOISE_KEY: noiseKeyHex,
       ARTEFACT_PUBLIC_KEY: testSigner.publicKeyBase64,
       API_TOKEN: apiToken,
