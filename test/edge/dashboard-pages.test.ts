@@ -325,6 +325,11 @@ describe.skipIf(chromiumFile === undefined)(`the dashboard in Chromium${withoutC
 
     it('is stopped on demand', async () => {
       const { page } = await openPage('/dashboard/draw');
+      // Slow enough that there is time to click before an attack that soon succeeds has ended by itself.
+      await page.route(/\/(infer|verdicts)\b/, async (route) => {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        await route.continue().catch(() => undefined);
+      });
       await page.getByLabel('or take a').selectOption('1');
       await page.getByLabel('Largest change of a pixel').selectOption('0.1');
       await page.getByLabel('Queries at most').selectOption('3000');
