@@ -29,10 +29,8 @@ describe('figures', () => {
 
   it('draws Figures 1, 3, 4 and 5 as files that stand alone, and one page of them', async () => {
     const [out, html] = [join(folder, 'all'), join(folder, 'page.html')];
-    const run = await nccrGuard(
-      ...['figures', lenetFile, ...small, '--attack', 'pgd-fixed', '--recipe', recipe],
-      ...['--out', out, '--html', html, '--json'],
-    );
+    const examples = [...small, '--attack', 'pgd-fixed', '--recipe', recipe];
+    const run = await nccrGuard('figures', lenetFile, ...examples, '--out', out, '--html', html, '--json');
     expect(run.code, run.stderr).toBe(0);
     const separations: Separation[] = JSON.parse(run.stdout);
     expect(separations.map(({ name }) => name)).toEqual([
